@@ -1,0 +1,10 @@
+libderouter_a_SOURCES += \
+	handlers/chat_completions.c \
+	handlers/count_tokens.c \
+	handlers/handlers.c handlers/handlers.def handlers/handlers.h \
+	handlers/health.c \
+	handlers/key.c \
+	handlers/messages.c \
+	handlers/models.c \
+	handlers/responses.c
+EXTRA_DIST += handlers/README.md
