@@ -2,16 +2,118 @@ bin_PROGRAMS += derouter-fcgi
 derouter_fcgi_SOURCES = fcgi-app/main.c
 derouter_fcgi_LDADD = $(DR_LIBS)
 
-include fcgi-app/scripts/local.mk
-
 libderouter_a_SOURCES += \
-	fcgi-app/base/clock.c fcgi-app/base/clock.h \
+	fcgi-app/base/clock.c \
+	fcgi-app/base/clock.h \
 	fcgi-app/base/dr_assert.h \
-	fcgi-app/base/errors.c fcgi-app/base/errors.def fcgi-app/base/errors.h \
-	fcgi-app/base/json.c fcgi-app/base/json.h \
+	fcgi-app/base/errors.c \
+	fcgi-app/base/errors.def \
+	fcgi-app/base/errors.h \
+	fcgi-app/base/json.c \
+	fcgi-app/base/json.h \
 	fcgi-app/base/limits.h \
 	fcgi-app/base/list.h \
-	fcgi-app/base/log.c fcgi-app/base/log.h \
-	fcgi-app/base/mem.c fcgi-app/base/mem.h \
-	fcgi-app/base/money.c fcgi-app/base/money.h \
-	fcgi-app/base/strbuf.c fcgi-app/base/strbuf.h
+	fcgi-app/base/log.c \
+	fcgi-app/base/log.h \
+	fcgi-app/base/mem.c \
+	fcgi-app/base/mem.h \
+	fcgi-app/base/money.c \
+	fcgi-app/base/money.h \
+	fcgi-app/base/strbuf.c \
+	fcgi-app/base/strbuf.h \
+	fcgi-app/io/crypto.c \
+	fcgi-app/io/crypto.h \
+	fcgi-app/io/fcgi_conn.c \
+	fcgi-app/io/fcgi_conn.h \
+	fcgi-app/io/fcgi_internal.h \
+	fcgi-app/io/fcgi_listen.c \
+	fcgi-app/io/fcgi_records.c \
+	fcgi-app/io/fcgi_request.c \
+	fcgi-app/io/fcgi_server.c \
+	fcgi-app/io/fcgi_wire.c \
+	fcgi-app/io/fcgi_wire.h \
+	fcgi-app/io/http_client.c \
+	fcgi-app/io/http_client.h \
+	fcgi-app/io/http_client_engine.c \
+	fcgi-app/io/http_client_exchange.c \
+	fcgi-app/io/http_client_internal.h \
+	fcgi-app/io/loop.c \
+	fcgi-app/io/loop.h \
+	fcgi-app/io/store.c \
+	fcgi-app/io/store.h \
+	fcgi-app/io/store_call.c \
+	fcgi-app/io/store_connect.c \
+	fcgi-app/io/store_internal.h \
+	fcgi-app/io/store_reply.c \
+	fcgi-app/dialects/anthropic.c \
+	fcgi-app/dialects/body.c \
+	fcgi-app/dialects/bytes.h \
+	fcgi-app/dialects/dialect.h \
+	fcgi-app/dialects/error_body.c \
+	fcgi-app/dialects/json_path.c \
+	fcgi-app/dialects/json_path.h \
+	fcgi-app/dialects/json_scan.c \
+	fcgi-app/dialects/json_scan.h \
+	fcgi-app/dialects/json_text.c \
+	fcgi-app/dialects/openai_chat.c \
+	fcgi-app/dialects/openai_responses.c \
+	fcgi-app/dialects/parts.h \
+	fcgi-app/dialects/sse.c \
+	fcgi-app/dialects/sse.h \
+	fcgi-app/dialects/tap.c \
+	fcgi-app/dialects/usage.c \
+	fcgi-app/gateway/access_log.c \
+	fcgi-app/gateway/access_log.h \
+	fcgi-app/gateway/admission.c \
+	fcgi-app/gateway/admission.h \
+	fcgi-app/gateway/api_key.c \
+	fcgi-app/gateway/api_key.h \
+	fcgi-app/gateway/attempt.c \
+	fcgi-app/gateway/breaker.c \
+	fcgi-app/gateway/breaker.h \
+	fcgi-app/gateway/endpoint.c \
+	fcgi-app/gateway/endpoint.h \
+	fcgi-app/gateway/gateway.c \
+	fcgi-app/gateway/gateway.h \
+	fcgi-app/gateway/handler.h \
+	fcgi-app/gateway/provider_fields.h \
+	fcgi-app/gateway/provider_lists.c \
+	fcgi-app/gateway/provider_record.c \
+	fcgi-app/gateway/provider_record.h \
+	fcgi-app/gateway/provider_rules.c \
+	fcgi-app/gateway/provider_slots.c \
+	fcgi-app/gateway/providers.c \
+	fcgi-app/gateway/providers.h \
+	fcgi-app/gateway/providers_poll.c \
+	fcgi-app/gateway/providers_priv.h \
+	fcgi-app/gateway/relay.c \
+	fcgi-app/gateway/reply.c \
+	fcgi-app/gateway/request.h \
+	fcgi-app/gateway/routing.c \
+	fcgi-app/gateway/routing.h \
+	fcgi-app/gateway/settlement.c \
+	fcgi-app/gateway/settlement.h \
+	fcgi-app/gateway/steps.c \
+	fcgi-app/gateway/upstream_head.c \
+	fcgi-app/gateway/upstream_head.h
+
+# The Redis scripts, compiled in.
+DR_LUA = \
+	fcgi-app/scripts/admit.lua \
+	fcgi-app/scripts/key_read.lua \
+	fcgi-app/scripts/lease_renew.lua \
+	fcgi-app/scripts/provider_read.lua \
+	fcgi-app/scripts/provider_renew.lua \
+	fcgi-app/scripts/provider_take.lua \
+	fcgi-app/scripts/provider_write.lua \
+	fcgi-app/scripts/settle.lua
+libderouter_a_SOURCES += fcgi-app/scripts/scripts.def fcgi-app/scripts/scripts.h
+nodist_libderouter_a_SOURCES += fcgi-app/scripts/scripts_lua.c
+CLEANFILES += fcgi-app/scripts/scripts_lua.c
+EXTRA_DIST += $(DR_LUA) fcgi-app/scripts/window.lua fcgi-app/scripts/embed.sh \
+	fcgi-app/README.md fcgi-app/base/README.md fcgi-app/dialects/README.md \
+	fcgi-app/gateway/README.md fcgi-app/io/README.md fcgi-app/scripts/README.md
+
+fcgi-app/scripts/scripts_lua.c: $(DR_LUA) fcgi-app/scripts/window.lua fcgi-app/scripts/embed.sh fcgi-app/scripts/scripts.def
+	$(AM_V_GEN)$(MKDIR_P) fcgi-app/scripts && cd $(srcdir) && \
+		fcgi-app/scripts/embed.sh $(DR_LUA) >$(abs_builddir)/$@.new && mv $(abs_builddir)/$@.new $(abs_builddir)/$@

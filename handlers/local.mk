@@ -1,7 +1,9 @@
 libderouter_a_SOURCES += \
 	handlers/chat_completions.c \
 	handlers/count_tokens.c \
-	handlers/handlers.c handlers/handlers.def handlers/handlers.h \
+	handlers/handlers.c \
+	handlers/handlers.def \
+	handlers/handlers.h \
 	handlers/health.c \
 	handlers/key.c \
 	handlers/messages.c \

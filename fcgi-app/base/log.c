@@ -46,13 +46,12 @@ area_named(const char *name, size_t len)
 	return -1;
 }
 
-bool
-dr_log_set_areas(const char *names)
+static bool
+read_areas(const char *names, uint32_t *mask)
 {
-	uint32_t mask = 0;
-
+	*mask = 0;
 	if (strcmp(names, "all") == 0) {
-		traced = UINT32_MAX;
+		*mask = UINT32_MAX;
 		return true;
 	}
 	while (*names != '\0') {
@@ -63,12 +62,30 @@ dr_log_set_areas(const char *names)
 
 			if (area < 0)
 				return false;
-			mask |= UINT32_C(1) << area;
+			*mask |= UINT32_C(1) << area;
 			names += len;
 		} else {
 			names++;
 		}
 	}
+	return true;
+}
+
+bool
+dr_log_areas_known(const char *names)
+{
+	uint32_t mask;
+
+	return read_areas(names, &mask);
+}
+
+bool
+dr_log_set_areas(const char *names)
+{
+	uint32_t mask;
+
+	if (!read_areas(names, &mask))
+		return false;
 	traced = mask;
 	return true;
 }

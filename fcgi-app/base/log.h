@@ -32,6 +32,8 @@ void dr_log_set_fd(int fd);
 void dr_log_set_level(enum dr_log_level level);
 /* Comma-separated names, "all" or "". False where a name is unknown (nothing changes). */
 bool dr_log_set_areas(const char *names);
+/* Would dr_log_set_areas() take them? Changes nothing. */
+bool dr_log_areas_known(const char *names);
 
 bool dr_log_traces(enum dr_log_area area); /* is tracing this area on? */
 void dr_log(enum dr_log_level level, enum dr_log_area area, const char *format, ...) DR_PRINTF(3, 4);

@@ -1,0 +1,166 @@
+/*
+ * settings_check - see the header. A rule here says why it exists; a rule about one value's
+ * form alone belongs to its kind in setting_value.c.
+ */
+#include "config/settings_check.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/money.h"
+#include "config/conf_file.h"
+#include "config/setting_value.h"
+
+#define MAX_MARKUP INT64_C(100000) /* basis points: prices stay far below DR_MONEY_MAX */
+
+static const char *
+where_of(const struct dr_setting_load *load, size_t offset)
+{
+	for (size_t i = 0; i < dr_n_setting_rows; i++)
+		if (dr_setting_rows[i].offset == offset)
+			return load->where[i];
+	DR_WRONG("no such setting");
+}
+
+#define WHERE(load, member) where_of(load, offsetof(struct dr_settings, member))
+#define MISTAKE(load, member, ...)                                                       \
+	dr_setting_mistake(load, WHERE(load, member), #member, __VA_ARGS__)
+
+bool
+dr_markup_parse(const char *text, int64_t *basis_points)
+{
+	size_t len = strlen(text);
+	char digits[16];
+	int64_t nano;
+
+	/* the sign is required: "1.2" could be meant as a factor */
+	if (len < 2 || len > sizeof digits || text[--len] != '%')
+		return false;
+	memcpy(digits, text, len);
+	digits[len] = '\0';
+	if (!dr_money_parse(digits, &nano) || nano % (DR_NANO_PER_USD / 100) != 0)
+		return false;
+	if (nano / (DR_NANO_PER_USD / 100) > MAX_MARKUP)
+		return false;
+	*basis_points = nano / (DR_NANO_PER_USD / 100);
+	return true;
+}
+
+/* "unix:/path" or "host:port", "[::1]:6379" too. */
+static bool
+is_address(const char *text)
+{
+	const char *colon = strrchr(text, ':'), *p;
+	long port;
+
+	if (strncmp(text, "unix:", 5) == 0)
+		return text[5] != '\0';
+	if (colon == NULL || colon == text || strlen(colon + 1) > 5)
+		return false;
+	for (p = colon + 1; *p != '\0'; p++)
+		if (*p < '0' || *p > '9')
+			return false;
+	port = strtol(colon + 1, NULL, 10);
+	return port >= 1 && port <= 65535;
+}
+
+static void
+check_addresses(struct dr_setting_load *load)
+{
+	const struct dr_settings *s = load->settings;
+
+	if (s->listen[0] != '\0' && !is_address(s->listen))
+		MISTAKE(load, listen, "must be unix:/path or host:port, not \"%.64s\"", s->listen);
+	if (!is_address(s->redis_address))
+		MISTAKE(load, redis_address, "must be unix:/path or host:port, not \"%.64s\"",
+		    s->redis_address);
+}
+
+/* The prefix stands in front of every key, in headers: nothing there may need quoting. */
+static void
+check_key_prefix(struct dr_setting_load *load)
+{
+	const char *p = load->settings->key_prefix;
+
+	if (*p == '\0' || strlen(p) > 32) {
+		MISTAKE(load, key_prefix, "must be 1 to 32 characters");
+		return;
+	}
+	for (; *p != '\0'; p++)
+		if (!((*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') ||
+			(*p >= '0' && *p <= '9') || *p == '-' || *p == '_')) {
+			MISTAKE(load, key_prefix, "may hold letters, digits, - and _ only");
+			return;
+		}
+}
+
+static void
+check_times(struct dr_setting_load *load)
+{
+	const struct dr_settings *s = load->settings;
+
+	/* else a request that still runs would be booked as abandoned */
+	if (s->sweep_after < s->lease_time)
+		MISTAKE(load, sweep_after, "must not be shorter than lease_time");
+	if (s->cooldown_max < s->cooldown)
+		MISTAKE(load, cooldown_max, "must not be shorter than cooldown");
+}
+
+static void
+check_words(struct dr_setting_load *load)
+{
+	const struct dr_settings *s = load->settings;
+	int64_t basis_points;
+
+	if (strcmp(s->log_level, "error") != 0 && strcmp(s->log_level, "warn") != 0 &&
+	    strcmp(s->log_level, "info") != 0)
+		MISTAKE(load, log_level, "must be error, warn or info, not \"%.64s\"", s->log_level);
+	if (!dr_log_areas_known(s->log_areas))
+		MISTAKE(load, log_areas, "names an unknown area: \"%.128s\"", s->log_areas);
+	if (!dr_markup_parse(s->markup, &basis_points))
+		MISTAKE(load, markup,
+		    "must be a percentage such as \"12.5%%\", at most 1000%%, with at most two digits "
+		    "after the point, not \"%.64s\"", s->markup);
+	if (s->models_file[0] == '\0')
+		MISTAKE(load, models_file, "must name a file");
+	if (s->secrets_key_file[0] == '\0')
+		MISTAKE(load, secrets_key_file, "must name a file");
+}
+
+/* The file's first line becomes redis_password, so that the rest asks one member only. */
+static void
+read_password_file(struct dr_setting_load *load)
+{
+	struct dr_settings *s = load->settings;
+	char why[256], *text;
+	size_t len;
+
+	if (s->redis_password[0] != '\0' || s->redis_password_file[0] == '\0')
+		return;
+	text = dr_conf_slurp(s->redis_password_file, DR_MAX_SETTING_VALUE, &len, why, sizeof why);
+	if (text == NULL) {
+		MISTAKE(load, redis_password_file, "%.512s %s", s->redis_password_file, why);
+		return;
+	}
+	text[strcspn(text, "\r\n")] = '\0';
+	if (text[0] == '\0')
+		MISTAKE(load, redis_password_file, "%.512s: the first line is empty",
+		    s->redis_password_file);
+	free(s->redis_password);
+	s->redis_password = dr_strdup(text);
+	dr_wipe(text, len);
+	free(text);
+}
+
+void
+dr_settings_check(struct dr_setting_load *load)
+{
+	check_addresses(load);
+	check_key_prefix(load);
+	check_times(load);
+	check_words(load);
+	read_password_file(load);
+}

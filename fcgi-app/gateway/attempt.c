@@ -1,0 +1,352 @@
+/*
+ * attempt - one try at a provider, from its slot to an answer worth passing on.
+ *
+ * An attempt ends in one of three ways: its answer is good and goes to RELAY; it is the caller's own
+ * fault and is passed through as it came; or it failed, which the breaker is told, and the
+ * request goes back to ROUTE (steps.c decides there whether anything is left to try). Until the
+ * head is out nothing of an attempt has reached the client.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "dialects/json_scan.h"
+#include "gateway/gateway.h"
+#include "gateway/request.h"
+#include "gateway/upstream_head.h"
+
+/* ---- the end of an attempt ---- */
+
+void
+dr_attempt_finish(struct dr_request *req, enum dr_outcome outcome, const char *why)
+{
+	struct dr_attempt *attempt = &req->attempts[req->n_attempts - 1];
+
+	attempt->status = req->up.status;
+	attempt->outcome = outcome;
+	req->tried[req->n_tried - 1].outcome = outcome;
+	attempt->ms = (uint32_t)(dr_clock_ms() - req->up.started_ms);
+	snprintf(attempt->why, sizeof attempt->why, "%s", why);
+	if (outcome != DR_OUTCOME_OK)
+		dr_log_info(request, "%s: provider %s: status %d, %s", req->id,
+		    attempt->provider->record->name, req->up.status, why);
+	dr_providers_outcome(req->gw->providers, attempt->provider, outcome,
+	    req->up.retry_after_ms);
+	dr_attempt_stop(req);
+}
+
+void
+dr_attempt_stop(struct dr_request *req)
+{
+	struct dr_exchange *up = &req->up;
+
+	dr_http_cancel(&up->transfer);
+	dr_timer_stop(&up->timer);
+	dr_timer_stop(&up->failover);
+	dr_provider_give(req->gw->providers, &up->lease);
+	dr_strbuf_fini(&up->held);
+	free(up->edits);
+	up->edits = NULL;
+}
+
+/* Failed: whether another try makes sense is ROUTE's business. */
+static void
+failed(struct dr_request *req, enum dr_outcome outcome, const char *why)
+{
+	dr_tap_free(&req->up.tap);
+	dr_attempt_finish(req, outcome, why);
+	dr_request_go(req, DR_REQ_ROUTE);
+}
+
+/* ---- judging a whole answer ---- */
+
+static bool
+is_type(struct dr_exchange *up, const char *type)
+{
+	const char *value = dr_http_header(up->transfer, "content-type");
+	size_t n = strlen(type);
+
+	return value != NULL && strncasecmp(value, type, n) == 0 &&
+	    (value[n] == '\0' || value[n] == ';' || value[n] == ' ');
+}
+
+static bool
+no_member(void *arg, const struct dr_json_member *member)
+{
+	(void)arg;
+	(void)member;
+	return true;
+}
+
+static void
+pass_through(struct dr_request *req, const struct dr_provider_error *error, bool in_shape)
+{
+	struct dr_exchange *up = &req->up;
+	int status = up->status;
+
+	if (req->err == DR_OK)
+		req->ended_in = req->state;
+	dr_strbuf_clear(&req->answer);
+	dr_strbuf_add(&req->answer, up->held.data, up->held.len);
+	dr_attempt_finish(req, DR_OUTCOME_CALLER,
+	    error->message[0] != '\0' ? error->message : "refused the request");
+	up->status = status;
+	if (in_shape) {
+		req->passed_through = true;
+		dr_reply_head(req, status, "application/json", (int64_t)req->answer.len, "");
+		dr_reply_body(req, req->answer.data, req->answer.len);
+		dr_request_go(req, DR_REQ_SETTLE);
+	} else {
+		dr_request_fail(req, DR_ERR_PROVIDER_REFUSED, (long long)status);
+	}
+}
+
+/* A complete answer that is no success: what does it say, and of whom? */
+static void
+judge_error(struct dr_request *req)
+{
+	struct dr_exchange *up = &req->up;
+	struct dr_provider_error error;
+	bool in_shape = dr_read_provider_error(req->handler->dialect, up->status, up->held.data,
+	    up->held.len, &error);
+	char why[sizeof req->attempts[0].why];
+
+	snprintf(why, sizeof why, "%s", error.message[0] != '\0' ? error.message : "error answer");
+	snprintf(req->provider_text, sizeof req->provider_text, "%s", error.message);
+	switch (error.fault) {
+	case DR_FAULT_ACCOUNT:
+		failed(req, DR_OUTCOME_AUTH, why);
+		break;
+	case DR_FAULT_OVERLOADED:
+		failed(req, DR_OUTCOME_OVERLOADED, why);
+		break;
+	case DR_FAULT_CALLER:
+		pass_through(req, &error, in_shape);
+		break;
+	case DR_FAULT_NONE:
+		if (up->status >= 400 && up->status < 500) {
+			pass_through(req, &error, false);
+			break;
+		}
+		/* fall through */
+	case DR_FAULT_SERVER:
+		failed(req, DR_OUTCOME_SERVER, why);
+		break;
+	}
+}
+
+static void
+judge_unary(struct dr_request *req)
+{
+	struct dr_exchange *up = &req->up;
+	char err[128];
+
+	if (up->status < 200 || up->status > 299) {
+		judge_error(req);
+	} else if (!is_type(up, "application/json")) {
+		failed(req, DR_OUTCOME_SERVER, "wrong content type");
+	} else if (!dr_json_scan(up->held.data, up->held.len, no_member, NULL, err, sizeof err)) {
+		failed(req, DR_OUTCOME_SERVER, "answer is not a JSON object");
+	} else {
+		dr_request_go(req, DR_REQ_RELAY);
+	}
+}
+
+/* ---- what the transfer tells ---- */
+
+static void
+on_head(void *arg, struct dr_transfer *transfer, int status)
+{
+	struct dr_request *req = arg;
+	struct dr_exchange *up = &req->up;
+	const struct dr_settings *s = req->config->settings;
+
+	DR_CHECK(req, DR_REQUEST_MAGIC);
+	up->head_in = true;
+	up->status = status;
+	up->transfer = transfer;
+	up->content_length = dr_http_content_length(transfer);
+	up->retry_after_ms = dr_retry_after_ms(dr_http_header(transfer, "retry-after-ms"),
+	    dr_http_header(transfer, "retry-after"), dr_clock_wall_ms());
+	dr_timer_start(&up->timer, (uint64_t)s->idle_timeout);
+	if (s->first_token_timeout == 0 || !req->facts.stream)
+		dr_timer_stop(&up->failover);
+	if (status >= 200 && status < 300 && req->facts.stream && is_type(up, "text/event-stream"))
+		dr_relay_tap(req);
+	if (status >= 200 && status < 300 && req->facts.stream && up->tap == NULL &&
+	    req->handler->kind == DR_HANDLER_GENERATE)
+		failed(req, DR_OUTCOME_SERVER, "wrong content type");
+}
+
+/* Held until it is whole; a long one with a known length is let through as it comes. */
+static void
+hold(struct dr_request *req, const char *bytes, size_t len)
+{
+	struct dr_exchange *up = &req->up;
+	bool good = up->status >= 200 && up->status < 300;
+	size_t most = good ? DR_MAX_UNARY_BYTES : DR_MAX_ERROR_BYTES;
+
+	if (len <= most - up->held.len) {
+		dr_strbuf_add(&up->held, bytes, len);
+		return;
+	}
+	if (good && up->content_length > 0 && is_type(up, "application/json")) {
+		dr_request_go(req, DR_REQ_RELAY);
+		dr_relay_bytes(req, bytes, len);
+	} else {
+		failed(req, DR_OUTCOME_SERVER, "answer is too long");
+	}
+}
+
+static void
+on_body(void *arg, const char *bytes, size_t len)
+{
+	struct dr_request *req = arg;
+
+	DR_CHECK(req, DR_REQUEST_MAGIC);
+	if (!req->paused)
+		dr_timer_start(&req->up.timer, (uint64_t)req->config->settings->idle_timeout);
+	if (req->up.tap != NULL || req->state == DR_REQ_RELAY)
+		dr_relay_bytes(req, bytes, len);
+	else
+		hold(req, bytes, len);
+}
+
+static void
+on_end(void *arg, enum dr_http_result result, const char *why)
+{
+	struct dr_request *req = arg;
+
+	DR_CHECK(req, DR_REQUEST_MAGIC);
+	req->up.ended = true;
+	if (req->up.tap != NULL || req->state == DR_REQ_RELAY)
+		dr_relay_ended(req, result, why);
+	else if (result == DR_HTTP_OK)
+		judge_unary(req);
+	else if (result == DR_HTTP_REFUSED || result == DR_HTTP_RESET)
+		failed(req, DR_OUTCOME_REFUSED, why);
+	else
+		failed(req, DR_OUTCOME_SERVER, why);
+}
+
+/* Milliseconds that total_timeout still leaves for an answer's head. */
+static uint64_t
+time_left(const struct dr_request *req)
+{
+	uint64_t spent = dr_clock_ms() - req->received_ms;
+	uint64_t total = (uint64_t)req->config->settings->total_timeout;
+
+	return spent < total ? total - spent : 0;
+}
+
+static void
+on_timeout(struct dr_timer *timer)
+{
+	struct dr_request *req = DR_CONTAINER_OF(timer, struct dr_request, up.timer);
+
+	DR_CHECK(req, DR_REQUEST_MAGIC);
+	if (req->head_sent) {
+		dr_attempt_finish(req, DR_OUTCOME_SILENT, "silent in the middle of its answer");
+		dr_request_fail(req, DR_ERR_PROVIDER_TIMEOUT);
+	} else {
+		failed(req, DR_OUTCOME_SILENT, "no answer in the time allowed");
+	}
+}
+
+/* failover_after or first_token_timeout: move on, but only where there is somewhere to go. */
+static void
+on_failover(struct dr_timer *timer)
+{
+	struct dr_request *req = DR_CONTAINER_OF(timer, struct dr_request, up.failover);
+	struct dr_provider *other;
+
+	DR_CHECK(req, DR_REQUEST_MAGIC);
+	if (req->head_sent || req->n_attempts >= (unsigned)req->config->settings->max_attempts ||
+	    dr_request_choose(req, false, &other, NULL) != DR_OK)
+		return;
+	failed(req, DR_OUTCOME_SILENT, "slow, and another provider is free");
+}
+
+/* ---- the start ---- */
+
+static unsigned
+body_pieces(struct dr_request *req, const char *model_there)
+{
+	struct dr_exchange *up = &req->up;
+	size_t len, at = 0;
+	const char *body = dr_fcgi_body(req->edge, &len);
+	unsigned n = 0, n_edits;
+
+	up->edits = dr_malloc(DR_MAX_EDITS * sizeof *up->edits);
+	n_edits = dr_body_edits(req->handler->dialect, body, &req->facts, model_there, up->edits);
+	for (unsigned i = 0; i < n_edits; i++) {
+		const struct dr_edit *edit = &up->edits[i];
+
+		up->pieces[n++] = (struct dr_http_piece){ body + at, edit->at - at };
+		up->pieces[n++] = (struct dr_http_piece){ edit->text, strlen(edit->text) };
+		at = edit->at + edit->drop;
+	}
+	up->pieces[n++] = (struct dr_http_piece){ body + at, len - at };
+	return n;
+}
+
+static void
+start_transfer(struct dr_request *req, const struct dr_provider *provider)
+{
+	const struct dr_settings *s = req->config->settings;
+	struct dr_exchange *up = &req->up;
+	struct dr_upstream_head head;
+	struct dr_http_request http = {
+		.method = "POST",
+		.body = up->pieces,
+		.connect_timeout_ms = (unsigned)s->connect_timeout,
+		.http2 = req->facts.stream ? s->http2_streams : s->http2,
+		.arg = req,
+		.on_head = on_head,
+		.on_body = on_body,
+		.on_end = on_end,
+	};
+
+	http.n_body = body_pieces(req, dr_provider_model(provider, req->model->name));
+	dr_upstream_head_build(&head, req, provider);
+	http.url = head.url;
+	http.headers = head.lines;
+	http.ca_file = provider->record->ca_file[0] != '\0' ? provider->record->ca_file :
+	    s->ca_file[0] != '\0'			    ? s->ca_file :
+							      NULL;
+	up->transfer = dr_http_start(req->gw->http, &http);
+	dr_upstream_head_wipe(&head);
+}
+
+void
+dr_attempt_start(struct dr_request *req)
+{
+	const struct dr_settings *s = req->config->settings;
+	struct dr_exchange *up = &req->up;
+	struct dr_provider *provider = up->lease.provider;
+	uint64_t wait = (uint64_t)s->response_timeout, left = time_left(req);
+	uint64_t failover = (uint64_t)s->failover_after;
+
+	DR_ASSERT(req->n_attempts < DR_MAX_ATTEMPTS && up->transfer == NULL);
+	DR_ASSERT(req->n_tried < DR_MAX_TRIED);
+	req->tried[req->n_tried++] =
+	    (struct dr_tried){ dr_provider_ref(provider), DR_OUTCOME_NONE };
+	req->attempts[req->n_attempts++] = (struct dr_attempt){ .provider = provider };
+	req->n_sent++;
+	up->status = 0;
+	up->head_in = up->ended = false;
+	up->retry_after_ms = up->content_length = -1;
+	up->started_ms = dr_clock_ms();
+	dr_strbuf_init(&up->held, DR_MAX_UNARY_BYTES);
+	dr_timer_init(&up->timer, req->gw->loop, on_timeout);
+	dr_timer_init(&up->failover, req->gw->loop, on_failover);
+	dr_timer_start(&up->timer, wait < left ? wait : left);
+	if (s->first_token_timeout > 0 && s->first_token_timeout < (int64_t)failover)
+		failover = (uint64_t)s->first_token_timeout;
+	if (req->facts.stream)
+		dr_timer_start(&up->failover, failover);
+	start_transfer(req, provider);
+}

@@ -1,0 +1,83 @@
+/*
+ * breaker - what a provider's last answers say about asking it again.
+ *
+ * Three things, kept apart because they mean different answers to the caller:
+ *   circuit    failures in a row open it; after a while one probe is let through, whose
+ *              success closes it ("No providers are currently online" while it is
+ * open); cool-down  the provider said that it is overloaded ("Upstream API is
+ * temporarily overloaded"); flag       its credential or account is no good ("Provider
+ * authentication failed"), until the operator changes the record, which makes a new
+ * provider with a new breaker.
+ *
+ * Pure: clock and random numbers are arguments. State is this process' own; when it is
+ * shared through Redis ({p:NAME}:state), what others saw comes in through
+ * dr_breaker_on() too.
+ *
+ * Units: milliseconds of the monotonic clock.
+ */
+#ifndef DR_BREAKER_H
+#define DR_BREAKER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* How an attempt ended. */
+enum dr_outcome {
+	DR_OUTCOME_NONE, /* under way, or given up for reasons of ours: says nothing */
+	DR_OUTCOME_OK,   /* an answer worth passing on */
+	DR_OUTCOME_CALLER,  /* the caller's own fault: passed through; the provider is
+			       well */
+	DR_OUTCOME_REFUSED, /* no connection: refused, reset, TLS, DNS */
+	DR_OUTCOME_SERVER,  /* 5xx, 3xx, 408; not HTTP, empty, cut, wrong type */
+	DR_OUTCOME_SILENT,  /* no answer in the time allowed */
+	DR_OUTCOME_OVERLOADED, /* 429, 503, 529 */
+	DR_OUTCOME_AUTH,       /* 401, 403, or its account is unusable */
+	DR_OUTCOME_FULL,       /* no slot was free: it was not asked */
+	DR_N_OUTCOMES
+};
+
+struct dr_breaker_rules {
+	unsigned failures; /* so many within window_ms open the circuit */
+	uint64_t window_ms;
+	uint64_t open_ms;
+	uint64_t cooldown_ms; /* first rest where no Retry-After is given; doubles each
+				 time */
+	uint64_t cooldown_max_ms; /* longest rest, whatever is asked for */
+};
+
+/* Zeroed: closed, not cooling, not flagged. */
+struct dr_breaker {
+	unsigned failures; /* in the window that began at first_failure_ms */
+	uint64_t first_failure_ms;
+	bool open; /* until open_until_ms; from then on half open */
+	uint64_t open_until_ms;
+	bool probing;            /* half open, and its probe is out ... */
+	uint64_t probe_until_ms; /* ... though not waited for longer than this */
+	uint64_t cool_until_ms;
+	unsigned cool_steps; /* rests in a row without a Retry-After */
+	bool flagged;
+};
+
+/*
+ * An attempt ended. retry_after_ms: the provider's own wish, -1 where it named none.
+ * `random` spreads the exponential rests of many processes.
+ */
+void dr_breaker_on(struct dr_breaker *breaker, const struct dr_breaker_rules *rules,
+    enum dr_outcome outcome, int64_t retry_after_ms, uint64_t now_ms, uint32_t random);
+
+/* Is the circuit open to this request? (Half open without a probe under way: no.) */
+bool dr_breaker_blocks(const struct dr_breaker *breaker, uint64_t now_ms);
+/* Milliseconds until a probe may go; 0 where nothing blocks. */
+uint64_t dr_breaker_opens_in(const struct dr_breaker *breaker, uint64_t now_ms);
+/* Milliseconds of cool-down left; 0: none. */
+uint64_t dr_breaker_cools_for(const struct dr_breaker *breaker, uint64_t now_ms);
+
+/*
+ * An attempt begins: true where it is the half-open circuit's probe. A probe that ends
+ * without an outcome is given up, so that the next request may be one.
+ */
+bool dr_breaker_claim(
+    struct dr_breaker *breaker, const struct dr_breaker_rules *rules, uint64_t now_ms);
+void dr_breaker_give_up(struct dr_breaker *breaker);
+
+#endif

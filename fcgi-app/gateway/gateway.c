@@ -1,0 +1,172 @@
+/*
+ * gateway - see the header. Builds the parts in the order in which they lean on each other and
+ * takes them down in the opposite one.
+ */
+#include "gateway/gateway.h"
+
+#include <stdio.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "gateway/request.h"
+
+#define MAX_IDLE_UPSTREAM 2048 /* connections kept for reuse: fewer means churn */
+#define DRAIN_POLL_MS     20
+
+static void
+apply_log_settings(const struct dr_settings *s)
+{
+	dr_log_set_level(s->log_level[0] == 'e' ? DR_LOG_ERROR :
+		s->log_level[0] == 'w'		? DR_LOG_WARN :
+						  DR_LOG_INFO);
+	(void)dr_log_set_areas(s->log_areas); /* checked when the settings were loaded */
+}
+
+static struct dr_store *
+open_store(struct dr_loop *loop, const struct dr_settings *s)
+{
+	struct dr_store_options options = {
+		.address = s->redis_address,
+		.username = s->redis_username,
+		.password = s->redis_password,
+		.database = (unsigned)s->redis_database,
+		.timeout_ms = (unsigned)s->store_timeout,
+	};
+
+	return dr_store_new(loop, &options);
+}
+
+static struct dr_fcgi *
+open_edge(struct dr_gateway *gw, int listen_fd)
+{
+	const struct dr_settings *s = gw->config->settings;
+	struct dr_fcgi_options options = {
+		.max_body = (size_t)s->max_body,
+		.max_connections = (unsigned)s->max_connections,
+		.arg = gw,
+		.on_request = dr_request_new,
+		.on_gone = dr_request_gone,
+		.on_drain = dr_relay_drained,
+	};
+
+	return dr_fcgi_new(gw->loop, listen_fd, &options);
+}
+
+static void on_drain_poll(struct dr_timer *timer);
+
+struct dr_gateway *
+dr_gateway_new(struct dr_loop *loop, struct dr_config *config, int listen_fd,
+    const struct dr_handler *const *handlers)
+{
+	const struct dr_settings *s = config->settings;
+	struct dr_http_options http = { .max_idle_connections = MAX_IDLE_UPSTREAM };
+	struct dr_gateway *gw = dr_calloc(1, sizeof *gw);
+	char err[256];
+
+	gw->magic = DR_GATEWAY_MAGIC;
+	gw->loop = loop;
+	gw->config = config;
+	gw->handlers = handlers;
+	dr_list_init(&gw->requests);
+	dr_timer_init(&gw->drain_timer, loop, on_drain_poll);
+	apply_log_settings(s);
+	if (!dr_seal_key_load(s->secrets_key_file, &gw->seal_key, err, sizeof err)) {
+		dr_log_error(main, "%s", err);
+		goto fail;
+	}
+	gw->access_log = dr_access_log_new(loop, s->access_log);
+	if (gw->access_log == NULL)
+		goto fail;
+	gw->store = open_store(loop, s);
+	gw->http = dr_http_new(loop, &http);
+	gw->admission = dr_admission_new(loop, gw->store);
+	gw->providers = dr_providers_new(loop, gw->store, &gw->seal_key, config);
+	gw->fcgi = open_edge(gw, listen_fd);
+	return gw;
+fail:
+	dr_gateway_free(&gw);
+	return NULL;
+}
+
+void
+dr_gateway_reload(struct dr_gateway *gw, struct dr_config *config)
+{
+	const char *name;
+	size_t pos = 0;
+
+	DR_CHECK(gw, DR_GATEWAY_MAGIC);
+	while (dr_settings_differ(gw->config->settings, config->settings, &pos, &name))
+		dr_log_warn(config, "%s changed: in force only after a restart", name);
+	dr_config_unref(&gw->config);
+	gw->config = config;
+	apply_log_settings(config->settings);
+	dr_fcgi_set_max_body(gw->fcgi, (size_t)config->settings->max_body);
+	dr_providers_configure(gw->providers, config);
+	dr_access_log_reopen(gw->access_log);
+}
+
+/* ---- draining ---- */
+
+static void
+shut_down_requests(struct dr_gateway *gw)
+{
+	DR_LIST_FOREACH_SAFE(node, &gw->requests)
+		dr_request_shutdown(DR_LIST_ENTRY(node, struct dr_request, node));
+}
+
+static void
+on_drain_poll(struct dr_timer *timer)
+{
+	struct dr_gateway *gw = DR_CONTAINER_OF(timer, struct dr_gateway, drain_timer);
+
+	DR_CHECK(gw, DR_GATEWAY_MAGIC);
+	if (gw->drain_left_ms > 0) {
+		gw->drain_left_ms -= DRAIN_POLL_MS;
+		if (gw->drain_left_ms <= 0)
+			shut_down_requests(gw);
+	}
+	if (gw->n_requests == 0 && dr_store_in_flight(gw->store) == 0) {
+		gw->drained(gw->drained_arg);
+		return;
+	}
+	dr_timer_start(timer, DRAIN_POLL_MS);
+}
+
+void
+dr_gateway_drain(struct dr_gateway *gw, void (*drained)(void *arg), void *arg)
+{
+	DR_CHECK(gw, DR_GATEWAY_MAGIC);
+	if (gw->draining)
+		return;
+	gw->draining = true;
+	gw->drained = drained;
+	gw->drained_arg = arg;
+	gw->drain_left_ms = gw->config->settings->drain_timeout + DRAIN_POLL_MS;
+	dr_log_info(main, "draining: %zu requests run", gw->n_requests);
+	dr_fcgi_stop_accepting(gw->fcgi);
+	dr_providers_stop(gw->providers);
+	dr_timer_start(&gw->drain_timer, 0);
+}
+
+void
+dr_gateway_free(struct dr_gateway **gateway)
+{
+	struct dr_gateway *gw = *gateway;
+
+	if (gw == NULL)
+		return;
+	DR_CHECK(gw, DR_GATEWAY_MAGIC);
+	dr_timer_stop(&gw->drain_timer);
+	dr_fcgi_free(&gw->fcgi); /* tells every request that its client left */
+	if (gw->loop != NULL && gw->n_requests > 0)
+		dr_loop_turn(gw->loop); /* reaps them */
+	DR_ASSERT(gw->n_requests == 0);
+	dr_http_free(&gw->http);
+	dr_providers_free(&gw->providers);
+	dr_admission_free(&gw->admission);
+	dr_store_free(&gw->store);
+	dr_access_log_free(&gw->access_log);
+	dr_config_unref(&gw->config);
+	dr_wipe(&gw->seal_key, sizeof gw->seal_key);
+	DR_FREE(*gateway);
+}

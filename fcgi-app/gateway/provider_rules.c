@@ -1,0 +1,257 @@
+/*
+ * provider_rules - a provider's record as a whole: made, checked, opened, and asked.
+ *
+ * The second half of provider_record.h; the fields and their text are in
+ * provider_record.c.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "gateway/provider_record.h"
+
+#define MINUTES_OF_DAY      1440
+#define DEFAULT_CONCURRENCY 10
+#define DEFAULT_WEIGHT      100
+#define DEFAULT_PRIORITY    100
+
+/* ---- making and checking ---- */
+
+bool
+dr_provider_name_ok(const char *name)
+{
+	size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789._-");
+
+	return n > 0 && n <= DR_MAX_PROVIDER_NAME && name[n] == '\0';
+}
+
+struct dr_provider_record *
+dr_provider_record_new(const char *name, char *err, size_t err_size)
+{
+	struct dr_provider_record *record;
+
+	if (!dr_provider_name_ok(name)) {
+		snprintf(err, err_size, "name: want 1 to 64 of a-z 0-9 . _ -");
+		return NULL;
+	}
+	record = dr_calloc(1, sizeof *record);
+	record->magic = DR_PROVIDER_RECORD_MAGIC;
+	snprintf(record->name, sizeof record->name, "%s", name);
+	record->max_concurrency = DEFAULT_CONCURRENCY;
+	record->weight = DEFAULT_WEIGHT;
+	record->priority = DEFAULT_PRIORITY;
+	record->liveness = DR_LIVENESS_ALWAYS;
+	record->header = DR_HEADER_X_API_KEY;
+	record->enabled = true;
+	return record;
+}
+
+void
+dr_provider_record_free(struct dr_provider_record **record)
+{
+	struct dr_provider_record *r = *record;
+
+	if (r == NULL)
+		return;
+	DR_CHECK(r, DR_PROVIDER_RECORD_MAGIC);
+	for (size_t i = 0; i < r->n_models; i++) {
+		free(r->models[i].here);
+		free(r->models[i].there);
+	}
+	free(r->models);
+	free(r->credential);
+	DR_FREE(*record);
+}
+
+bool
+dr_provider_record_check(
+    const struct dr_provider_record *record, char *err, size_t err_size)
+{
+	const char *problem = NULL;
+
+	DR_CHECK(record, DR_PROVIDER_RECORD_MAGIC);
+	if (record->base_url[0] == '\0')
+		problem = "base_url: is missing";
+	else if (strncmp(record->base_url, "https://", 8) != 0 && !record->allow_http)
+		problem = "base_url: plain http needs allow_http = on";
+	else if (record->dialects == 0)
+		problem = "dialects: none is named";
+	else if (record->n_models == 0)
+		problem = "models: none is named";
+	if (problem != NULL)
+		snprintf(err, err_size, "%s", problem);
+	return problem == NULL;
+}
+
+struct dr_provider_record *
+dr_provider_record_parse(
+    const char *name, const char *const *texts, size_t n, char *err, size_t err_size)
+{
+	struct dr_provider_record *record = dr_provider_record_new(name, err, err_size);
+	bool good = record != NULL;
+
+	DR_ASSERT(n % 2 == 0);
+	for (size_t i = 0; good && i < n; i += 2)
+		good = dr_provider_record_set(
+		    record, texts[i], texts[i + 1], err, err_size);
+	if (good && dr_provider_record_check(record, err, err_size))
+		return record;
+	dr_provider_record_free(&record);
+	return NULL;
+}
+
+/* ---- credential ---- */
+
+void
+dr_provider_record_seal(
+    struct dr_provider_record *record, const struct dr_seal_key *key, const char *plain)
+{
+	size_t len = strlen(plain);
+	struct dr_strbuf sealed;
+
+	DR_CHECK(record, DR_PROVIDER_RECORD_MAGIC);
+	DR_ASSERT(len <= DR_MAX_CREDENTIAL);
+	free(record->credential);
+	record->credential = NULL;
+	if (len == 0)
+		return;
+	dr_strbuf_init(&sealed, (size_t)DR_MAX_CREDENTIAL * 2);
+	dr_seal(key, record->name, plain, len, &sealed);
+	DR_ASSERT(!sealed.failed);
+	record->credential = dr_strbuf_take(&sealed);
+}
+
+/* It becomes a header's value: a byte that could end the line is damage. */
+static bool
+is_header_value(const struct dr_strbuf *text)
+{
+	for (size_t i = 0; i < text->len; i++)
+		if ((unsigned char)text->data[i] < 0x20 || text->data[i] == 0x7f)
+			return false;
+	return text->len > 0;
+}
+
+bool
+dr_provider_record_open(const struct dr_provider_record *record,
+    const struct dr_seal_key *key, char **plain)
+{
+	struct dr_strbuf opened;
+	bool good;
+
+	DR_CHECK(record, DR_PROVIDER_RECORD_MAGIC);
+	*plain = NULL;
+	if (record->credential == NULL)
+		return true;
+	dr_strbuf_init(&opened, DR_MAX_CREDENTIAL);
+	dr_strbuf_reserve(
+	    &opened, DR_MAX_CREDENTIAL); /* no copy is left behind by growing */
+	good = dr_open(key, record->name, record->credential, &opened) &&
+	       !opened.failed && is_header_value(&opened);
+	if (good)
+		*plain = dr_strdup(opened.data);
+	dr_wipe(opened.data, opened.size);
+	dr_strbuf_fini(&opened);
+	return good;
+}
+
+/* ---- keys in Redis ---- */
+
+void
+dr_provider_key_tag(const char *name, char out[DR_PROVIDER_KEY_SIZE])
+{
+	snprintf(out, DR_PROVIDER_KEY_SIZE, "{p:%s}", name);
+}
+
+void
+dr_provider_key_record(const char *name, char out[DR_PROVIDER_KEY_SIZE])
+{
+	snprintf(out, DR_PROVIDER_KEY_SIZE, "{p:%s}:provider", name);
+}
+
+void
+dr_provider_key_running(const char *name, char out[DR_PROVIDER_KEY_SIZE])
+{
+	snprintf(out, DR_PROVIDER_KEY_SIZE, "{p:%s}:running", name);
+}
+
+/* ---- questions ---- */
+
+static int
+by_name(const void *key, const void *model)
+{
+	return strcmp(key, ((const struct dr_provider_model *)model)->here);
+}
+
+const char *
+dr_provider_record_model(const struct dr_provider_record *record, const char *here)
+{
+	const struct dr_provider_model *found;
+
+	if (record->n_models == 0)
+		return NULL;
+	found = bsearch(here, record->models, record->n_models, sizeof *found, by_name);
+	return found != NULL ? found->there : NULL;
+}
+
+bool
+dr_provider_record_serves(const struct dr_provider_record *record, const char *model,
+    enum dr_dialect_id dialect)
+{
+	return (record->dialects & 1u << dialect) != 0 &&
+	       dr_provider_record_model(record, model) != NULL;
+}
+
+/* Minutes that this window goes on from `minute`; 0: not inside. */
+static unsigned
+window_left(const struct dr_rest_window *w, unsigned minute)
+{
+	unsigned length = (w->to + MINUTES_OF_DAY - w->from) % MINUTES_OF_DAY;
+	unsigned since = (minute + MINUTES_OF_DAY - w->from) % MINUTES_OF_DAY;
+
+	return since < length ? length - since : 0;
+}
+
+bool
+dr_provider_record_rests(const struct dr_provider_record *record, unsigned minute)
+{
+	for (size_t i = 0; i < record->n_rest; i++)
+		if (window_left(&record->rest[i], minute) > 0)
+			return true;
+	return false;
+}
+
+/* From window to window, since they may touch or overlap. */
+unsigned
+dr_provider_record_wakes_in(const struct dr_provider_record *record, unsigned minute)
+{
+	unsigned waited = 0, left = 1;
+
+	while (left > 0 && waited < MINUTES_OF_DAY) {
+		left = 0;
+		for (size_t i = 0; i < record->n_rest; i++) {
+			unsigned more = window_left(
+			    &record->rest[i], (minute + waited) % MINUTES_OF_DAY);
+
+			if (more > left)
+				left = more;
+		}
+		waited += left;
+	}
+	return waited < MINUTES_OF_DAY ? waited : MINUTES_OF_DAY;
+}
+
+bool
+dr_provider_record_url(
+    const struct dr_provider_record *record, const char *path, char *out, size_t size)
+{
+	size_t len = strlen(record->base_url);
+	int n;
+
+	DR_ASSERT(path[0] == '/');
+	if (len > 3 && strcmp(record->base_url + len - 3, "/v1") == 0 &&
+	    strncmp(path, "/v1/", 4) == 0)
+		path += 3;
+	n = snprintf(out, size, "%s%s", record->base_url, path);
+	return n >= 0 && (size_t)n < size;
+}

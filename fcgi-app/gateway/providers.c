@@ -1,0 +1,226 @@
+/*
+ * providers - the directory of providers as this process knows it; see the header.
+ *
+ * How it gets there is providers_poll.c's, slots are provider_slots.c's.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "gateway/providers_priv.h"
+
+/* ---- one provider ---- */
+
+struct dr_provider *
+dr_provider_ref(struct dr_provider *provider)
+{
+	DR_CHECK(provider, DR_PROVIDER_MAGIC);
+	provider->refs++;
+	return provider;
+}
+
+void
+dr_provider_unref(struct dr_provider **provider)
+{
+	struct dr_provider *p = *provider;
+	struct dr_provider_record *record;
+
+	*provider = NULL;
+	if (p == NULL)
+		return;
+	DR_CHECK(p, DR_PROVIDER_MAGIC);
+	if (--p->refs > 0)
+		return;
+	record = (struct dr_provider_record *)p->record; /* const to everybody else */
+	dr_provider_record_free(&record);
+	if (p->credential != NULL)
+		dr_wipe(p->credential, strlen(p->credential));
+	free(p->credential);
+	DR_FREE(p);
+}
+
+const char *
+dr_provider_model(const struct dr_provider *provider, const char *model)
+{
+	const char *there;
+
+	DR_CHECK(provider, DR_PROVIDER_MAGIC);
+	there = dr_provider_record_model(provider->record, model);
+	return there != NULL ? there : model;
+}
+
+bool
+dr_provider_uses_bearer(const struct dr_provider *provider, enum dr_dialect_id dialect)
+{
+	DR_CHECK(provider, DR_PROVIDER_MAGIC);
+	return dialect != DR_DIALECT_ANTHROPIC ||
+	       provider->record->header == DR_HEADER_BEARER;
+}
+
+void
+dr_provider_url(
+    const struct dr_provider *provider, const char *path, char *out, size_t size)
+{
+	bool fits;
+
+	DR_CHECK(provider, DR_PROVIDER_MAGIC);
+	fits = dr_provider_record_url(provider->record, path, out, size);
+	DR_ASSERT(fits);
+}
+
+/* ---- asking the directory ---- */
+
+bool
+dr_providers_ready(const struct dr_providers *providers)
+{
+	DR_CHECK(providers, DR_PROVIDERS_MAGIC);
+	return providers->ready;
+}
+
+struct dr_provider *const *
+dr_providers_list(const struct dr_providers *providers, size_t *n)
+{
+	DR_CHECK(providers, DR_PROVIDERS_MAGIC);
+	*n = providers->n_list;
+	return providers->list;
+}
+
+bool
+dr_providers_offer(
+    const struct dr_providers *providers, const char *model, enum dr_dialect_id dialect)
+{
+	DR_CHECK(providers, DR_PROVIDERS_MAGIC);
+	for (size_t i = 0; i < providers->n_list; i++) {
+		const struct dr_provider_record *record = providers->list[i]->record;
+
+		if (record->enabled &&
+		    dr_provider_record_serves(record, model, dialect))
+			return true;
+	}
+	return false;
+}
+
+bool
+dr_providers_online(const struct dr_providers *providers, const char *model,
+    uint64_t now_ms, int64_t now_wall_ms)
+{
+	unsigned minute = dr_clock_minute_of_day(now_wall_ms);
+
+	DR_CHECK(providers, DR_PROVIDERS_MAGIC);
+	for (size_t i = 0; i < providers->n_list; i++) {
+		const struct dr_provider *provider = providers->list[i];
+		const struct dr_breaker *breaker = &provider->breaker;
+
+		/* half open counts: only a request can tell, so it must be worth one */
+		if (provider->record->enabled && !breaker->flagged &&
+		    !(breaker->open && now_ms < breaker->open_until_ms) &&
+		    !dr_provider_record_rests(provider->record, minute) &&
+		    dr_provider_record_model(provider->record, model) != NULL)
+			return true;
+	}
+	return false;
+}
+
+/* SplitMix64: nothing here has to be secret. */
+uint64_t
+dr_providers_random(struct dr_providers *providers)
+{
+	uint64_t z;
+
+	DR_CHECK(providers, DR_PROVIDERS_MAGIC);
+	z = providers->random += UINT64_C(0x9e3779b97f4a7c15);
+	z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+	z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
+	return z ^ z >> 31;
+}
+
+void
+dr_providers_outcome(struct dr_providers *providers, struct dr_provider *provider,
+    enum dr_outcome outcome, int64_t retry_after_ms)
+{
+	struct dr_breaker *breaker = &provider->breaker;
+	const char *name = provider->record->name;
+	struct dr_breaker before = *breaker;
+	uint64_t now_ms = dr_clock_ms();
+
+	DR_CHECK(providers, DR_PROVIDERS_MAGIC);
+	DR_CHECK(provider, DR_PROVIDER_MAGIC);
+	dr_breaker_on(breaker, &providers->rules, outcome, retry_after_ms, now_ms,
+	    (uint32_t)dr_providers_random(providers));
+	if (breaker->flagged && !before.flagged)
+		dr_log_error(providers,
+		    "%s: credential or account refused: out of rotation until its record "
+		    "is changed",
+		    name);
+	if (breaker->open && !before.open)
+		dr_log_warn(providers, "%s: circuit opened after %u failures", name,
+		    providers->rules.failures);
+	else if (before.open && !breaker->open)
+		dr_log_info(providers, "%s: circuit closed", name);
+	if (breaker->cool_until_ms > before.cool_until_ms)
+		dr_log_info(providers, "%s: overloaded, rests for %llu ms", name,
+		    (unsigned long long)dr_breaker_cools_for(breaker, now_ms));
+}
+
+/* ---- from first to last ---- */
+
+void
+dr_providers_configure(struct dr_providers *providers, const struct dr_config *config)
+{
+	const struct dr_settings *s = config->settings;
+
+	DR_CHECK(providers, DR_PROVIDERS_MAGIC);
+	providers->poll_ms = (uint64_t)s->providers_poll;
+	providers->lease_ms = (uint64_t)s->lease_time;
+	providers->rules = (struct dr_breaker_rules){
+		.failures = (unsigned)s->breaker_failures,
+		.window_ms = (uint64_t)s->breaker_window,
+		.open_ms = (uint64_t)s->breaker_open,
+		.cooldown_ms = (uint64_t)s->cooldown,
+		.cooldown_max_ms = (uint64_t)s->cooldown_max,
+	};
+}
+
+struct dr_providers *
+dr_providers_new(struct dr_loop *loop, struct dr_store *store,
+    const struct dr_seal_key *key, const struct dr_config *config)
+{
+	struct dr_providers *providers = dr_calloc(1, sizeof *providers);
+
+	providers->magic = DR_PROVIDERS_MAGIC;
+	providers->loop = loop;
+	providers->store = store;
+	providers->key = key;
+	providers->entries = dr_calloc(DR_MAX_PROVIDERS, sizeof(struct dr_entry *));
+	providers->list = dr_calloc(DR_MAX_PROVIDERS, sizeof(struct dr_provider *));
+	dr_random_bytes(&providers->random, sizeof providers->random);
+	dr_providers_configure(providers, config);
+	dr_slots_init(providers);
+	dr_poll_init(providers);
+	return providers;
+}
+
+void
+dr_providers_stop(struct dr_providers *providers)
+{
+	DR_CHECK(providers, DR_PROVIDERS_MAGIC);
+	providers->stopped = true;
+	dr_timer_stop(&providers->poll_timer);
+}
+
+void
+dr_providers_free(struct dr_providers **directory)
+{
+	struct dr_providers *providers = *directory;
+
+	if (providers == NULL)
+		return;
+	DR_CHECK(providers, DR_PROVIDERS_MAGIC);
+	dr_poll_fini(providers);
+	dr_slots_fini(providers);
+	free(providers->entries);
+	free(providers->list);
+	DR_FREE(*directory);
+}

@@ -1,0 +1,59 @@
+/*
+ * providers_priv - what the files of providers share; for nobody else.
+ *
+ *   providers.c       the directory, as the others ask it
+ *   providers_poll.c  how it gets here from Redis
+ *   provider_slots.c  slots: taken, renewed, given back
+ */
+#ifndef DR_PROVIDERS_PRIV_H
+#define DR_PROVIDERS_PRIV_H
+
+#include "gateway/providers.h"
+
+struct dr_entry; /* one name of the directory (providers_poll.c) */
+
+struct dr_providers {
+	unsigned magic;
+#define DR_PROVIDERS_MAGIC 0x9201d302
+	struct dr_loop *loop;          /* borrowed */
+	struct dr_store *store;        /* borrowed */
+	const struct dr_seal_key *key; /* borrowed */
+	uint64_t poll_ms, lease_ms;
+	struct dr_breaker_rules rules;
+	uint64_t random; /* state of dr_providers_random() */
+
+	/* the directory */
+	struct dr_entry **entries; /* owned, as the array */
+	size_t n_entries;
+	size_t found_at;           /* where the last name was found: the next is near */
+	struct dr_provider **list; /* owned array of borrowed: those that can be read */
+	size_t n_list;
+	bool ready, stopped;
+	bool away;        /* the last poll failed */
+	bool poll_failed; /* ... and this one, so far */
+	size_t reading;   /* records still to come in this poll */
+	struct dr_store_call names;
+	struct dr_timer poll_timer;
+	uint32_t bad_names; /* digest of those already reported */
+
+	/* slots; each struct dr_slot stands in one of these */
+	struct dr_list held;  /* the one renewed longest ago comes first */
+	struct dr_list calls; /* a take or a give is under way */
+	struct dr_list owed;  /* to be given back when Redis is there again */
+	size_t n_held, n_slots;
+	struct dr_timer renew_timer; /* runs while something is held */
+};
+
+/* ---- providers_poll.c ---- */
+
+void dr_poll_init(struct dr_providers *providers); /* the first poll is due at once */
+void dr_poll_fini(struct dr_providers *providers); /* the list is empty then */
+
+/* ---- provider_slots.c ---- */
+
+void dr_slots_init(struct dr_providers *providers);
+void dr_slots_fini(struct dr_providers *providers);
+/* Redis is there again: renew what is held, give back what is owed. */
+void dr_slots_recover(struct dr_providers *providers);
+
+#endif

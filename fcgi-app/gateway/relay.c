@@ -1,0 +1,249 @@
+/*
+ * relay - a provider's answer on its way to the client.
+ *
+ * A stream goes through at once: the tap hands on whole events and listens; its head is held back
+ * only until the first event is known not to be an error (or, with first_token_timeout, until the
+ * first token), so that until then another provider can still be asked. A unary answer
+ * arrives here whole (or, above the ceiling, with a known length). Back-pressure: above
+ * DR_OUT_HIGH_WATER unsent bytes the transfer is paused, below DR_OUT_LOW_WATER it goes on.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "gateway/gateway.h"
+#include "gateway/request.h"
+#include "gateway/settlement.h"
+
+/* ---- back-pressure ---- */
+
+static void
+hold_back(struct dr_request *req)
+{
+	if (req->paused || req->edge == NULL || req->up.transfer == NULL ||
+	    dr_fcgi_unsent(req->edge) < DR_OUT_HIGH_WATER)
+		return;
+	req->paused = true;
+	dr_timer_stop(&req->up.timer); /* the silence is the client's, not the provider's */
+	dr_http_pause(req->up.transfer);
+}
+
+void
+dr_relay_drained(void *request)
+{
+	struct dr_request *req = request;
+
+	DR_CHECK(req, DR_REQUEST_MAGIC);
+	if (!req->paused)
+		return;
+	req->paused = false;
+	if (req->up.transfer == NULL)
+		return;
+	dr_timer_start(&req->up.timer, (uint64_t)req->config->settings->idle_timeout);
+	dr_http_resume(req->up.transfer);
+}
+
+/* ---- silence of the provider, told to whatever sits between us and the client ---- */
+
+static void
+on_keepalive(struct dr_timer *timer)
+{
+	struct dr_request *req = DR_CONTAINER_OF(timer, struct dr_request, keepalive);
+
+	DR_CHECK(req, DR_REQUEST_MAGIC);
+	if (req->up.tap == NULL || dr_tap_state(req->up.tap)->mid_event)
+		return;
+	dr_reply_body(req, ": keep-alive\n\n", 14);
+	dr_timer_start(timer, (uint64_t)req->config->settings->keepalive_comment);
+}
+
+static void
+keep_alive(struct dr_request *req)
+{
+	if (req->config->settings->keepalive_comment > 0)
+		dr_timer_start(&req->keepalive,
+		    (uint64_t)req->config->settings->keepalive_comment);
+}
+
+/* ---- streams ---- */
+
+/* What goes to the client: held until the head may go out. */
+static void
+emit(void *arg, const char *bytes, size_t len)
+{
+	struct dr_request *req = arg;
+
+	if (req->head_sent)
+		dr_reply_body(req, bytes, len);
+	else
+		dr_strbuf_add(&req->up.held, bytes, len);
+}
+
+void
+dr_relay_tap(struct dr_request *req)
+{
+	bool strip = req->handler->dialect == DR_DIALECT_CHAT && req->facts.include_usage != 1;
+
+	DR_ASSERT(req->up.tap == NULL);
+	req->up.tap = dr_tap_new(req->handler->dialect, strip, emit, req);
+}
+
+static bool
+head_may_go(const struct dr_request *req, const struct dr_tap_state *tap)
+{
+	if (tap->error_first)
+		return false;
+	/* more than an event's worth is held: it is no short error event */
+	if (req->up.held.len > DR_MAX_EVENT_HOLD || tap->mid_event)
+		return true;
+	if (req->config->settings->first_token_timeout > 0)
+		return tap->token_seen || tap->complete;
+	return tap->decided;
+}
+
+/* The head, then what was held. The body is not needed any more: no other attempt follows. */
+static void
+send_stream_head(struct dr_request *req)
+{
+	dr_timer_stop(&req->up.failover);
+	dr_reply_head(req, 200, "text/event-stream; charset=utf-8", -1,
+	    "cache-control: no-cache\r\nx-accel-buffering: no\r\n");
+	dr_reply_body(req, req->up.held.data, req->up.held.len);
+	dr_strbuf_fini(&req->up.held);
+	dr_fcgi_drop_body(req->edge);
+	dr_fcgi_drop_params(req->edge);
+	dr_timer_init(&req->keepalive, req->gw->loop, on_keepalive);
+}
+
+/* The stream opened with an error: as if the head had said so. */
+static void
+opened_with_error(struct dr_request *req, const struct dr_tap_state *tap)
+{
+	enum dr_outcome outcome = tap->error.fault == DR_FAULT_OVERLOADED ? DR_OUTCOME_OVERLOADED :
+	    tap->error.fault == DR_FAULT_ACCOUNT			  ? DR_OUTCOME_AUTH :
+									    DR_OUTCOME_SERVER;
+	bool callers = tap->error.fault == DR_FAULT_CALLER;
+	char why[sizeof req->attempts[0].why];
+
+	snprintf(why, sizeof why, "opened with %s: %s", tap->error.type, tap->error.message);
+	snprintf(req->provider_text, sizeof req->provider_text, "%s", tap->error.message);
+	if (callers) { /* asking elsewhere would not help: pass the event on */
+		dr_request_go(req, DR_REQ_RELAY);
+		return;
+	}
+	dr_tap_free(&req->up.tap);
+	dr_attempt_finish(req, outcome, why);
+	dr_request_go(req, DR_REQ_ROUTE);
+}
+
+static void
+relay_stream_bytes(struct dr_request *req, const char *bytes, size_t len)
+{
+	const struct dr_tap_state *tap = dr_tap_state(req->up.tap);
+
+	dr_tap_feed(req->up.tap, bytes, len);
+	if (!req->head_sent) {
+		if (tap->error_first)
+			opened_with_error(req, tap);
+		else if (head_may_go(req, tap))
+			dr_request_go(req, DR_REQ_RELAY);
+		return;
+	}
+	dr_cost_so_far(req);
+	hold_back(req);
+	keep_alive(req);
+}
+
+/* ---- steps of RELAY ---- */
+
+/* RELAY is entered: the answer is worth passing on. */
+void
+dr_relay_begin(struct dr_request *req)
+{
+	struct dr_exchange *up = &req->up;
+
+	if (up->tap != NULL) {
+		send_stream_head(req);
+		keep_alive(req);
+		dr_cost_so_far(req);
+		hold_back(req);
+		return;
+	}
+	if (up->ended) { /* a whole unary answer */
+		req->estimated = !dr_usage_of_answer(req->handler->dialect, up->held.data,
+		    up->held.len, &req->usage, &req->raw_usage);
+		dr_reply_head(req, up->status, "application/json", (int64_t)up->held.len, "");
+	} else { /* a very long one, its length known */
+		dr_reply_head(req, up->status, "application/json", up->content_length, "");
+	}
+	dr_reply_body(req, up->held.data, up->held.len);
+	dr_fcgi_drop_body(req->edge);
+	if (up->ended)
+		dr_attempt_finish(req, DR_OUTCOME_OK, "");
+}
+
+void
+dr_relay_bytes(struct dr_request *req, const char *bytes, size_t len)
+{
+	if (req->up.tap != NULL) {
+		relay_stream_bytes(req, bytes, len);
+		return;
+	}
+	/* the tail of a long unary answer: usage stands near the end in every dialect */
+	dr_strbuf_add(&req->up.held, bytes, 0);
+	dr_reply_body(req, bytes, len);
+	hold_back(req);
+}
+
+static void
+stream_ended(struct dr_request *req, enum dr_http_result result, const char *why)
+{
+	const struct dr_tap_state *tap = dr_tap_state(req->up.tap);
+
+	dr_tap_end(req->up.tap);
+	if (!req->head_sent && (tap->complete || tap->error_seen)) {
+		if (tap->error_first && tap->error.fault != DR_FAULT_CALLER) {
+			opened_with_error(req, tap);
+			return;
+		}
+		dr_request_go(req, DR_REQ_RELAY);
+	}
+	if (tap->complete) {
+		dr_attempt_finish(req, DR_OUTCOME_OK, "");
+		dr_request_go(req, DR_REQ_SETTLE);
+	} else if (!req->head_sent) {
+		dr_tap_free(&req->up.tap);
+		dr_attempt_finish(req, DR_OUTCOME_SERVER, "ended before its first event");
+		dr_request_go(req, DR_REQ_ROUTE);
+	} else if (tap->error_seen) { /* the client was told by the provider itself */
+		dr_attempt_finish(req,
+		    tap->error.fault == DR_FAULT_OVERLOADED ? DR_OUTCOME_OVERLOADED :
+							      DR_OUTCOME_SERVER,
+		    tap->error.message);
+		req->err = DR_ERR_PROVIDER_ERROR;
+		req->ended_in = DR_REQ_RELAY;
+		dr_request_go(req, DR_REQ_SETTLE);
+	} else {
+		dr_attempt_finish(req, DR_OUTCOME_SERVER,
+		    result == DR_HTTP_OK ? "ended before it was complete" : why);
+		dr_request_fail(req, DR_ERR_PROVIDER_ERROR, "Provider error");
+	}
+}
+
+void
+dr_relay_ended(struct dr_request *req, enum dr_http_result result, const char *why)
+{
+	if (req->up.tap != NULL) {
+		stream_ended(req, result, why);
+	} else if (result == DR_HTTP_OK) {
+		req->estimated = true;
+		dr_attempt_finish(req, DR_OUTCOME_OK, "");
+		dr_request_go(req, DR_REQ_SETTLE);
+	} else { /* Content-Length tells the client that it is cut: nothing may be added */
+		dr_attempt_finish(req, DR_OUTCOME_SERVER, why);
+		req->err = DR_ERR_PROVIDER_ERROR;
+		req->broken = true;
+		dr_request_go(req, DR_REQ_SETTLE);
+	}
+}

@@ -1,0 +1,278 @@
+/*
+ * routing - the choice of a provider; see the header.
+ *
+ * One pass over the directory asks of each provider why not; those without a reason are
+ * the candidates, the reasons of the others add up to the answer where there is none.
+ */
+#include "gateway/routing.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+
+/*
+ * A count says "full" as of the last poll, and slots that other processes give back are
+ * not seen before the next. Older than this it is only a hint: Redis is asked again.
+ */
+#define FULL_BELIEVED_MS 100
+
+/* The first of these that any provider gave is the answer (api-contract section 2). */
+static const enum dr_error order[] = {
+	DR_ERR_FULL,
+	DR_ERR_OVERLOADED,
+	DR_ERR_RESTING,
+	DR_ERR_PROVIDER_TIMEOUT,
+	DR_ERR_PROVIDER_ERROR,
+	DR_ERR_PROVIDER_AUTH,
+	DR_ERR_OFFLINE,
+};
+
+static size_t
+rank(enum dr_error err)
+{
+	for (size_t i = 0; i < DR_N_ELEMENTS(order); i++)
+		if (order[i] == err)
+			return i;
+	DR_ASSERT(err == DR_OK); /* nothing else is about providers */
+	return DR_N_ELEMENTS(order);
+}
+
+enum dr_error
+dr_worst_of(enum dr_error a, enum dr_error b)
+{
+	return rank(b) < rank(a) ? b : a;
+}
+
+enum dr_error
+dr_outcome_error(enum dr_outcome outcome)
+{
+	switch (outcome) {
+	case DR_OUTCOME_NONE:
+	case DR_OUTCOME_OK:
+	case DR_OUTCOME_CALLER:
+		return DR_OK;
+	case DR_OUTCOME_REFUSED:
+		return DR_ERR_OFFLINE;
+	case DR_OUTCOME_SERVER:
+		return DR_ERR_PROVIDER_ERROR;
+	case DR_OUTCOME_SILENT:
+		return DR_ERR_PROVIDER_TIMEOUT;
+	case DR_OUTCOME_OVERLOADED:
+		return DR_ERR_OVERLOADED;
+	case DR_OUTCOME_AUTH:
+		return DR_ERR_PROVIDER_AUTH;
+	case DR_OUTCOME_FULL:
+		return DR_ERR_FULL;
+	case DR_N_OUTCOMES:
+		break;
+	}
+	DR_WRONG("unknown outcome");
+}
+
+/* ---- why not this one? ---- */
+
+/* What the pass has found so far. */
+struct survey {
+	bool offered;      /* an enabled provider has the model on this route */
+	enum dr_error err; /* worst of the reasons */
+	int64_t cool_ms, rest_ms, circuit_ms; /* shortest waits; -1: none */
+};
+
+static void
+shorter(int64_t *least, uint64_t wait_ms)
+{
+	if (wait_ms > 0 && (*least < 0 || wait_ms < (uint64_t)*least))
+		*least = (int64_t)wait_ms;
+}
+
+/* May an attempt that ended so be repeated with the same provider? */
+static bool
+may_repeat(enum dr_outcome outcome)
+{
+	return outcome == DR_OUTCOME_REFUSED || outcome == DR_OUTCOME_SERVER ||
+	       outcome == DR_OUTCOME_OVERLOADED;
+}
+
+/* Notes what this request's own attempts say of the provider; true where they rule it
+ * out. */
+static bool
+was_tried(const struct dr_route_query *query, const struct dr_provider *provider,
+    struct survey *survey)
+{
+	bool out = false;
+
+	for (size_t i = 0; i < query->n_tried; i++) {
+		const struct dr_tried *tried = &query->tried[i];
+
+		/* by name: a change of the record makes a new struct, not a new
+		 * provider */
+		if (tried->provider == NULL || (tried->provider != provider &&
+						   strcmp(tried->provider->record->name,
+						       provider->record->name) != 0))
+			continue;
+		survey->err =
+		    dr_worst_of(survey->err, dr_outcome_error(tried->outcome));
+		if (!query->again || !may_repeat(tried->outcome))
+			out = true;
+	}
+	if (out)
+		shorter(&survey->cool_ms,
+		    dr_breaker_cools_for(&provider->breaker, query->now_ms));
+	return out;
+}
+
+static uint64_t
+wakes_in_ms(const struct dr_provider_record *record, int64_t now_wall_ms)
+{
+	unsigned minutes =
+	    dr_provider_record_wakes_in(record, dr_clock_minute_of_day(now_wall_ms));
+
+	return minutes == 0
+		   ? 0
+		   : (uint64_t)minutes * 60000 - (uint64_t)(now_wall_ms % 60000);
+}
+
+static bool
+seems_full(const struct dr_provider *provider, uint64_t now_ms)
+{
+	return provider->running >= provider->record->max_concurrency &&
+	       now_ms - provider->counted_ms < FULL_BELIEVED_MS;
+}
+
+/* DR_OK: nothing speaks against it but what this request has tried. */
+static enum dr_error
+why_not(const struct dr_route_query *query, const struct dr_provider *provider,
+    struct survey *survey)
+{
+	const struct dr_breaker *breaker = &provider->breaker;
+	uint64_t rests = wakes_in_ms(provider->record, query->now_wall_ms);
+	uint64_t cools = dr_breaker_cools_for(breaker, query->now_ms);
+	uint64_t circuit = dr_breaker_opens_in(breaker, query->now_ms);
+
+	if (rests > 0) {
+		shorter(&survey->rest_ms, rests);
+		return DR_ERR_RESTING;
+	}
+	if (breaker->flagged)
+		return DR_ERR_PROVIDER_AUTH;
+	if (cools > 0) {
+		shorter(&survey->cool_ms, cools);
+		return DR_ERR_OVERLOADED;
+	}
+	if (circuit > 0) {
+		shorter(&survey->circuit_ms, circuit);
+		return DR_ERR_OFFLINE;
+	}
+	return seems_full(provider, query->now_ms) ? DR_ERR_FULL : DR_OK;
+}
+
+/* Candidates of the lowest priority number go into `list`; returns how many. */
+static size_t
+gather(const struct dr_route_query *query, struct dr_provider **list,
+    struct survey *survey)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < query->n_providers; i++) {
+		struct dr_provider *provider = query->providers[i];
+		const struct dr_provider_record *record = provider->record;
+		enum dr_error reason;
+
+		DR_CHECK(provider, DR_PROVIDER_MAGIC);
+		if (!record->enabled ||
+		    !dr_provider_record_serves(record, query->model, query->dialect))
+			continue;
+		survey->offered = true;
+		if (was_tried(query, provider, survey))
+			continue;
+		reason = why_not(query, provider, survey);
+		survey->err = dr_worst_of(survey->err, reason);
+		if (reason != DR_OK ||
+		    (n > 0 && record->priority > list[0]->record->priority))
+			continue;
+		if (n > 0 && record->priority < list[0]->record->priority)
+			n = 0;
+		DR_ASSERT(n < DR_MAX_PROVIDERS);
+		list[n++] = provider;
+	}
+	return n;
+}
+
+/* ---- which of those? ---- */
+
+/* One of the list by weight, `other` (NULL: none) left out. */
+static struct dr_provider *
+draw(struct dr_provider *const *list, size_t n, const struct dr_provider *other,
+    uint32_t random)
+{
+	uint32_t total = 0, at;
+
+	for (size_t i = 0; i < n; i++)
+		if (list[i] != other)
+			total += list[i]->record->weight;
+	at = random % total;
+	for (size_t i = 0; i < n; i++) {
+		if (list[i] == other)
+			continue;
+		if (at < list[i]->record->weight)
+			return list[i];
+		at -= list[i]->record->weight;
+	}
+	DR_WRONG("weights do not add up");
+}
+
+/* Is b less busy than a, each measured by its share of slots and its weight? */
+static bool
+is_freer(const struct dr_provider *b, const struct dr_provider *a)
+{
+	uint64_t room_a = (uint64_t)a->record->max_concurrency * a->record->weight;
+	uint64_t room_b = (uint64_t)b->record->max_concurrency * b->record->weight;
+
+	return b->running * room_a < a->running * room_b;
+}
+
+static int64_t
+wait_of(enum dr_error err, const struct survey *survey)
+{
+	switch (err) {
+	case DR_ERR_OVERLOADED:
+		return survey->cool_ms;
+	case DR_ERR_RESTING:
+		return survey->rest_ms;
+	case DR_ERR_OFFLINE:
+		return survey->circuit_ms;
+	default:
+		return -1;
+	}
+}
+
+enum dr_error
+dr_route(const struct dr_route_query *query, struct dr_provider **out, int64_t *wait_ms)
+{
+	struct survey survey = {
+		.err = DR_OK, .cool_ms = -1, .rest_ms = -1, .circuit_ms = -1
+	};
+	struct dr_provider *list[DR_MAX_PROVIDERS], *other;
+	size_t n = gather(query, list, &survey);
+
+	*out = NULL;
+	if (wait_ms != NULL)
+		*wait_ms = -1;
+	if (n > 0) {
+		*out = draw(list, n, NULL, (uint32_t)query->random);
+		if (n > 1) {
+			other = draw(list, n, *out, (uint32_t)(query->random >> 32));
+			if (is_freer(other, *out))
+				*out = other;
+		}
+		return DR_OK;
+	}
+	if (!survey.offered)
+		return DR_ERR_MODEL_UNAVAILABLE;
+	/* only attempts without a verdict (still under way) rule the rest out */
+	if (survey.err == DR_OK)
+		survey.err = DR_ERR_OFFLINE;
+	if (wait_ms != NULL)
+		*wait_ms = wait_of(survey.err, &survey);
+	return survey.err;
+}

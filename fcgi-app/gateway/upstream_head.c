@@ -1,0 +1,161 @@
+/*
+ * upstream_head - see the header.
+ */
+#include "gateway/upstream_head.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/mem.h"
+
+#define MAX_TEXT (DR_MAX_PARAMS_BYTES + 8192)
+
+/* The caller's headers that go upstream, as FastCGI params; a '*' at the end matches the rest. */
+static const char *const allowed[] = {
+	"HTTP_ACCEPT",
+	"HTTP_ANTHROPIC_VERSION",
+	"HTTP_ANTHROPIC_BETA",
+	"HTTP_OPENAI_BETA",
+	"HTTP_USER_AGENT",
+	"HTTP_X_STAINLESS_*",
+	"HTTP_TRACEPARENT",
+	"HTTP_TRACESTATE",
+	"HTTP_X_APP",
+	"HTTP_X_CLAUDE_CODE_SESSION_ID",
+	"HTTP_X_CLIENT_REQUEST_ID",
+	"HTTP_X_CODEX_*",
+	"HTTP_ORIGINATOR",
+	"HTTP_SESSION_ID",
+	"HTTP_THREAD_ID",
+	"HTTP_IDEMPOTENCY_KEY",
+};
+
+static bool
+is_allowed(const char *name)
+{
+	for (size_t i = 0; i < DR_N_ELEMENTS(allowed); i++) {
+		size_t n = strlen(allowed[i]);
+
+		if (allowed[i][n - 1] == '*' ? strncmp(name, allowed[i], n - 1) == 0 :
+					       strcmp(name, allowed[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* "HTTP_ANTHROPIC_BETA" -> "anthropic-beta" */
+static void
+add_name(struct dr_strbuf *text, const char *param)
+{
+	for (const char *p = param + strlen("HTTP_"); *p != '\0'; p++)
+		dr_strbuf_addc(text, *p == '_' ? '-' : (char)tolower((unsigned char)*p));
+}
+
+/* A line break in a value would forge a header. */
+static bool
+is_clean(const char *value)
+{
+	return value[strcspn(value, "\r\n")] == '\0';
+}
+
+/* Lines are gathered as text first, since it may move while it grows; `starts` are their offsets. */
+static size_t
+add_callers(struct dr_strbuf *text, const struct dr_request *req, size_t *starts, size_t room)
+{
+	const char *name, *value;
+	size_t n = 0;
+
+	for (size_t i = 0; dr_fcgi_param_at(req->edge, i, &name, &value) && n < room; i++) {
+		if (strncmp(name, "HTTP_", 5) != 0 || !is_allowed(name) || !is_clean(value))
+			continue;
+		starts[n++] = text->len;
+		add_name(text, name);
+		dr_strbuf_adds(text, ": ");
+		dr_strbuf_adds(text, value);
+		dr_strbuf_addc(text, '\0');
+	}
+	return n;
+}
+
+static size_t
+add_line(struct dr_strbuf *text, size_t *starts, size_t n, const char *name, const char *value)
+{
+	starts[n] = text->len;
+	dr_strbuf_addf(text, "%s: %s", name, value);
+	dr_strbuf_addc(text, '\0');
+	return n + 1;
+}
+
+static size_t
+add_credential(struct dr_strbuf *text, size_t *starts, size_t n, const struct dr_request *req,
+    const struct dr_provider *provider)
+{
+	if (provider->credential == NULL)
+		return n;
+	starts[n] = text->len;
+	if (dr_provider_uses_bearer(provider, req->handler->dialect))
+		dr_strbuf_addf(text, "authorization: Bearer %s", provider->credential);
+	else
+		dr_strbuf_addf(text, "x-api-key: %s", provider->credential);
+	dr_strbuf_addc(text, '\0');
+	return n + 1;
+}
+
+void
+dr_upstream_head_build(struct dr_upstream_head *head, const struct dr_request *req,
+    const struct dr_provider *provider)
+{
+	size_t starts[DR_MAX_UPSTREAM_LINES], n;
+
+	dr_provider_url(provider, req->handler->upstream_path, head->url, sizeof head->url);
+	dr_strbuf_init(&head->text, MAX_TEXT);
+	n = add_callers(&head->text, req, starts, DR_MAX_UPSTREAM_LINES - 4);
+	n = add_line(&head->text, starts, n, "content-type", "application/json");
+	n = add_line(&head->text, starts, n, "accept-encoding", "identity");
+	n = add_credential(&head->text, starts, n, req, provider);
+	DR_ASSERT(!head->text.failed); /* params are bounded below it */
+	for (size_t i = 0; i < n; i++)
+		head->lines[i] = head->text.data + starts[i];
+	head->lines[n] = NULL;
+}
+
+void
+dr_upstream_head_wipe(struct dr_upstream_head *head)
+{
+	dr_wipe(head->text.data, head->text.len);
+	dr_strbuf_fini(&head->text);
+}
+
+static bool
+read_number(const char *text, int64_t *out)
+{
+	char *end;
+
+	if (text == NULL || !isdigit((unsigned char)text[0]))
+		return false;
+	errno = 0;
+	*out = strtoll(text, &end, 10);
+	if (*end == '.') /* some say 1.5: the fraction is dropped, its second kept */
+		end += 1 + strspn(end + 1, "0123456789");
+	return errno == 0 && *end == '\0' && *out < INT64_MAX / 1000;
+}
+
+int64_t
+dr_retry_after_ms(const char *ms, const char *seconds_or_date, int64_t now_wall_ms)
+{
+	struct tm tm = { 0 };
+	int64_t n;
+
+	if (read_number(ms, &n))
+		return n;
+	if (read_number(seconds_or_date, &n))
+		return n * 1000;
+	if (seconds_or_date == NULL ||
+	    strptime(seconds_or_date, "%a, %d %b %Y %H:%M:%S GMT", &tm) == NULL)
+		return -1;
+	n = (int64_t)timegm(&tm) * 1000 - now_wall_ms;
+	return n > 0 ? n : 0;
+}

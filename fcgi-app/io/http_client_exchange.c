@@ -1,0 +1,356 @@
+/*
+ * http_client_exchange - one easy handle of libcurl: what it is told before a request,
+ * and what it tells of the answer. Options that never change are set once in the life
+ * of a handle, since the processor time of a request is what this program is measured
+ * by.
+ */
+#include "io/http_client_internal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/limits.h"
+#include "base/mem.h"
+
+#define SYSTEM_CA_FILE    "/etc/ssl/certs/ca-certificates.crt" /* Debian's bundle */
+#define RECEIVE_BYTES     (16 * 1024) /* one read; allocated while a transfer runs */
+#define MIN_UPLOAD_BUFFER (16 * 1024) /* libcurl's smallest */
+#define MAX_UPLOAD_BUFFER (1024 * 1024)
+#define JOIN_BYTES        (16 * 1024) /* bodies in pieces up to here go in one write */
+#define INLINE_BYTES      (64 * 1024 - 1) /* libcurl appends such a body to the head */
+#define KEEPALIVE_S       60L /* providers think for minutes; NAT tables forget sooner */
+
+static char identity_line[] = "accept-encoding: identity", no_expect_line[] = "expect:";
+static struct curl_slist no_expect = { no_expect_line, NULL };
+static struct curl_slist identity = { identity_line, &no_expect };
+
+/* ---- the request's body ---- */
+
+static size_t
+read_body(char *to, size_t size, size_t count, void *arg)
+{
+	struct dr_transfer *transfer = arg;
+	size_t room = size * count, got = 0;
+
+	DR_CHECK(transfer, TRANSFER_MAGIC);
+	while (got < room && transfer->piece < transfer->n_pieces) {
+		const struct dr_http_piece *piece = &transfer->pieces[transfer->piece];
+		size_t n = piece->len - transfer->offset;
+
+		if (n > room - got)
+			n = room - got;
+		if (n > 0)
+			memcpy(to + got, piece->data + transfer->offset, n);
+		got += n;
+		transfer->offset += n;
+		if (transfer->offset == piece->len) {
+			transfer->piece++;
+			transfer->offset = 0;
+		}
+	}
+	transfer->body_read += got;
+	return got;
+}
+
+/* curl goes back to the start when a kept connection was dead; never once a head is
+ * here. */
+static int
+seek_body(void *arg, curl_off_t offset, int origin)
+{
+	struct dr_transfer *transfer = arg;
+
+	DR_CHECK(transfer, TRANSFER_MAGIC);
+	if (offset != 0 || origin != SEEK_SET || transfer->head_done)
+		return CURL_SEEKFUNC_FAIL;
+	transfer->piece = 0;
+	transfer->offset = 0;
+	transfer->body_read = 0;
+	return CURL_SEEKFUNC_OK;
+}
+
+static char *
+join(struct dr_transfer *transfer, size_t skip)
+{
+	size_t len = transfer->body_len - skip;
+	char *copy = dr_malloc(len + 1);
+
+	DR_ASSERT(read_body(copy, 1, len, transfer) == len);
+	return copy;
+}
+
+void
+dr_http_drop_body(struct dr_transfer *transfer)
+{
+	free(transfer->body_copy);
+	transfer->body_copy = NULL;
+	transfer->pieces = NULL;
+	transfer->n_pieces = 0;
+}
+
+/*
+ * The caller's bytes may go with the head. Usually curl has sent them by now, and its
+ * upload buffer can go too, which it would keep to the end of a long stream. A provider
+ * that answers early is still sent the rest, from a copy.
+ */
+static void
+let_go_of_body(struct dr_transfer *transfer)
+{
+	curl_off_t sent = 0;
+
+	if (transfer->body_len == 0)
+		return;
+	curl_easy_getinfo(transfer->easy, CURLINFO_SIZE_UPLOAD_T, &sent);
+	if ((size_t)sent == transfer->body_len) {
+		dr_http_drop_body(transfer);
+		/* Setting the size frees the buffer; nothing points into it now. */
+		SET(transfer->easy, CURLOPT_UPLOAD_BUFFERSIZE, (long)MIN_UPLOAD_BUFFER);
+	} else if (transfer->body_copy == NULL && transfer->n_pieces > 0) {
+		size_t skip = transfer->body_read;
+
+		transfer->body_copy = join(transfer, skip);
+		transfer->rest.data = transfer->body_copy;
+		transfer->rest.len = transfer->body_len - skip;
+		transfer->body_read = skip;
+		transfer->pieces = &transfer->rest;
+		transfer->n_pieces = 1;
+		transfer->piece = 0;
+		transfer->offset = 0;
+	}
+}
+
+/*
+ * Short bodies go to curl as one string, which it writes together with the head. curl
+ * copies such a string over HTTP/1.1; over HTTP/2 it reads it later, so there it is
+ * ours.
+ */
+static void
+set_body(struct dr_transfer *transfer, const struct dr_http_request *request)
+{
+	bool multiplex = transfer->engine == &transfer->http->engines[HTTP_MULTIPLEX];
+	size_t total = 0, buffer;
+	const char *text = NULL;
+
+	for (size_t i = 0; i < request->n_body; i++)
+		total += request->body[i].len;
+	transfer->pieces = request->body;
+	transfer->n_pieces = request->n_body;
+	transfer->piece = transfer->offset = transfer->body_read = 0;
+	transfer->body_len = total;
+	if (total == 0)
+		text = "";
+	else if (request->n_body == 1 && total <= INLINE_BYTES && !multiplex)
+		text = request->body[0].data;
+	else if (total <= JOIN_BYTES)
+		text = transfer->body_copy = join(transfer, 0);
+	if (text != NULL)
+		transfer->n_pieces = 0;
+	buffer = text != NULL || total < MIN_UPLOAD_BUFFER ? MIN_UPLOAD_BUFFER
+		 : total > MAX_UPLOAD_BUFFER               ? MAX_UPLOAD_BUFFER
+							   : total;
+	SET(transfer->easy, CURLOPT_POST, 1L);
+	SET(transfer->easy, CURLOPT_POSTFIELDS, text);
+	SET(transfer->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)total);
+	SET(transfer->easy, CURLOPT_UPLOAD_BUFFERSIZE, (long)buffer);
+}
+
+/* ---- the answer ---- */
+
+/* Called by curl for each line of each head, and for trailers. */
+static size_t
+on_header(char *line, size_t size, size_t count, void *arg)
+{
+	struct dr_transfer *transfer = arg;
+	size_t len = size * count;
+	long status = 0;
+
+	DR_CHECK(transfer, TRANSFER_MAGIC);
+	if (transfer->state != RUNNING)
+		return 0;
+	transfer->head_bytes += len;
+	if (transfer->head_bytes > DR_MAX_HEAD_BYTES) {
+		transfer->head_too_big = true;
+		return 0;
+	}
+	if (transfer->head_done || len > 2 || (line[0] != '\r' && line[0] != '\n'))
+		return len;
+	curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
+	if (status < 200)
+		return len; /* "100 Continue", "103 Early Hints": another follows */
+	transfer->head_done = true;
+	let_go_of_body(transfer);
+	transfer->on_head(transfer->arg, transfer, (int)status);
+	return transfer->state == RUNNING ? len : 0;
+}
+
+static size_t
+on_bytes(char *bytes, size_t size, size_t count, void *arg)
+{
+	struct dr_transfer *transfer = arg;
+	size_t len = size * count;
+
+	DR_CHECK(transfer, TRANSFER_MAGIC);
+	if (transfer->state != RUNNING)
+		return 0;
+	if (transfer->paused) {
+		transfer->held = true;
+		return CURL_WRITEFUNC_PAUSE; /* curl keeps them and stops reading */
+	}
+	transfer->on_body(transfer->arg, bytes, len);
+	return transfer->state == RUNNING ? len : 0;
+}
+
+/* ---- options ---- */
+
+/* What is the same for every request is set once in the life of an easy handle. */
+void
+dr_http_exchange_init(struct dr_transfer *transfer)
+{
+	CURL *easy = transfer->easy;
+
+	SET(easy, CURLOPT_PRIVATE, transfer);
+	SET(easy, CURLOPT_ERRORBUFFER, transfer->error);
+	SET(easy, CURLOPT_NOSIGNAL, 1L);
+	SET(easy, CURLOPT_QUICK_EXIT, 1L); /* else a cancel waits for getaddrinfo() */
+	SET(easy, CURLOPT_NOPROXY, "*");   /* whatever the environment says */
+	SET(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+	SET(easy, CURLOPT_FOLLOWLOCATION, 0L);
+	SET(easy, CURLOPT_PATH_AS_IS, 1L);
+	SET(easy, CURLOPT_TCP_NODELAY, 1L);
+	SET(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+	SET(easy, CURLOPT_TCP_KEEPIDLE, KEEPALIVE_S);
+	SET(easy, CURLOPT_TCP_KEEPINTVL, KEEPALIVE_S);
+	SET(easy, CURLOPT_BUFFERSIZE, (long)RECEIVE_BYTES);
+	SET(easy, CURLOPT_SSL_VERIFYPEER, 1L);
+	SET(easy, CURLOPT_SSL_VERIFYHOST, 2L);
+	SET(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+	SET(easy, CURLOPT_CAPATH,
+	    NULL); /* Debian's default: all roots, per connection */
+	SET(easy, CURLOPT_PIPEWAIT, 1L); /* a burst shares one HTTP/2 connection */
+	SET(easy, CURLOPT_OPENSOCKETFUNCTION, dr_http_open_socket);
+	SET(easy, CURLOPT_OPENSOCKETDATA, transfer);
+	SET(easy, CURLOPT_CLOSESOCKETFUNCTION, dr_http_close_socket);
+	SET(easy, CURLOPT_CLOSESOCKETDATA, transfer->http);
+	SET(easy, CURLOPT_READFUNCTION, read_body);
+	SET(easy, CURLOPT_READDATA, transfer);
+	SET(easy, CURLOPT_SEEKFUNCTION, seek_body);
+	SET(easy, CURLOPT_SEEKDATA, transfer);
+	SET(easy, CURLOPT_HEADERFUNCTION, on_header);
+	SET(easy, CURLOPT_HEADERDATA, transfer);
+	SET(easy, CURLOPT_WRITEFUNCTION, on_bytes);
+	SET(easy, CURLOPT_WRITEDATA, transfer);
+}
+
+/* FNV-1a over "scheme://host:port"; two hosts in one bucket cost a search, no more. */
+static unsigned
+bucket_of(const char *url)
+{
+	unsigned hash = 2166136261u, slashes = 0;
+
+	for (const char *p = url; *p != '\0'; p++) {
+		if (*p == '/' && ++slashes == 3)
+			break;
+		hash = (hash ^ (unsigned char)*p) * 16777619u;
+	}
+	return hash % HTTP_BUCKETS;
+}
+
+/*
+ * One block for the nodes and one for the text, kept from request to request. A line with
+ * a line break in it would be two: it is left out.
+ */
+static void
+set_headers(struct dr_transfer *transfer, const char *const *headers)
+{
+	size_t n = 0, bytes = 0;
+	struct curl_slist *first = &identity, *last = NULL;
+	char *to;
+
+	for (; headers[n] != NULL; n++)
+		bytes += strlen(headers[n]) + 1;
+	if (n > transfer->n_lines) {
+		transfer->lines =
+		    dr_realloc(transfer->lines, n * sizeof *transfer->lines);
+		transfer->n_lines = n;
+	}
+	if (bytes > transfer->line_bytes) {
+		transfer->line_text = dr_realloc(transfer->line_text, bytes);
+		transfer->line_bytes = bytes;
+	}
+	to = transfer->line_text;
+	for (size_t i = 0; i < n; i++) {
+		struct curl_slist *line = &transfer->lines[i];
+		size_t len = strlen(headers[i]) + 1;
+
+		if (strpbrk(headers[i], "\r\n") != NULL)
+			continue;
+		memcpy(to, headers[i], len);
+		*line = (struct curl_slist){ to, &identity };
+		if (last != NULL)
+			last->next = line;
+		else
+			first = line;
+		last = line;
+		to += len;
+	}
+	SET(transfer->easy, CURLOPT_HTTPHEADER, first);
+}
+
+/* After set_body(), which leaves the handle at POST. */
+static void
+set_method(struct dr_transfer *transfer, const char *method)
+{
+	const char *custom = NULL;
+
+	if (transfer->body_len == 0 && strcmp(method, "GET") == 0)
+		SET(transfer->easy, CURLOPT_HTTPGET, 1L);
+	else if (strcmp(method, "HEAD") == 0)
+		SET(transfer->easy, CURLOPT_NOBODY, 1L);
+	else if (strcmp(method, "POST") != 0)
+		custom = method;
+	SET(transfer->easy, CURLOPT_CUSTOMREQUEST, custom);
+}
+
+static bool
+changed(char **kept, const char *now)
+{
+	if (*kept != NULL && strcmp(*kept, now) == 0)
+		return false;
+	free(*kept);
+	*kept = dr_strdup(now);
+	return true;
+}
+
+static void
+set_target(struct dr_transfer *transfer, const struct dr_http_request *request)
+{
+	struct dr_http *http = transfer->http;
+	bool multiplex = transfer->engine == &http->engines[HTTP_MULTIPLEX];
+	const char *ca_file =
+	    request->ca_file != NULL ? request->ca_file : SYSTEM_CA_FILE;
+
+	if (changed(&transfer->url, request->url)) {
+		SET(transfer->easy, CURLOPT_URL, transfer->url);
+		transfer->bucket = bucket_of(transfer->url);
+	}
+	if (changed(&transfer->ca_file, ca_file))
+		SET(transfer->easy, CURLOPT_CAINFO, transfer->ca_file);
+	SET(transfer->easy, CURLOPT_CONNECTTIMEOUT_MS,
+	    (long)request->connect_timeout_ms);
+	SET(transfer->easy, CURLOPT_HTTP_VERSION,
+	    (long)(multiplex ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1));
+	/* Spares curl a walk over all the host's busy connections for an idle one. */
+	SET(transfer->easy, CURLOPT_FRESH_CONNECT,
+	    http->fresh_when_busy && !multiplex && http->idle[transfer->bucket] == 0
+		? 1L
+		: 0L);
+}
+
+void
+dr_http_exchange_prepare(
+    struct dr_transfer *transfer, const struct dr_http_request *request)
+{
+	set_target(transfer, request);
+	set_headers(transfer, request->headers);
+	set_body(transfer, request);
+	set_method(transfer, request->method);
+}

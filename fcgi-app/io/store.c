@@ -1,0 +1,258 @@
+/*
+ * store - when the connection to Redis is to be made, written to, doubted and given up;
+ * and what the operator hears of it. How is store_connect.c's, calls are
+ * store_call.c's.
+ *
+ *    AWAY ──► CONNECT ──► READY          AWAY: the timer runs until the next attempt
+ *      ▲         │          │            READY and silent: the circuit is open, nothing
+ *      └─────────┴──────────┘            is sent until a reply comes, or the end does
+ *
+ * hiredis 0.14 knows no deadlines. All calls have the same, so the oldest one is due
+ * first and one timer serves all.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "io/store_internal.h"
+
+#define COMPLAIN_EACH_MS 1000
+
+/* ---- what the operator and `changed` are told ---- */
+
+void
+dr_store_tell(struct dr_store *store, bool up)
+{
+	if (store->told_up == up)
+		return;
+	store->told_up = up;
+	if (store->changed != NULL)
+		store->changed(store->changed_arg, up);
+}
+
+/*
+ * One error line per outage, and one more for each new reason that the operator has to
+ * act on; refused connections during a restart are no news.
+ */
+void
+dr_store_note_outage(struct dr_store *store, const char *reason, bool refusal)
+{
+	bool first = !store->out;
+
+	if (first) {
+		store->out = true;
+		store->out_since_ms = dr_clock_ms();
+		store->refusal[0] = '\0';
+	}
+	if (!first && (!refusal || strcmp(store->refusal, reason) == 0)) {
+		dr_log_trace(store, "%s: %s", store->address, reason);
+		return;
+	}
+	if (refusal)
+		snprintf(store->refusal, sizeof store->refusal, "%s", reason);
+	dr_log_error(store, "%s: %s; trying again", store->address, reason);
+}
+
+void
+dr_store_note_back(struct dr_store *store)
+{
+	if (!store->out)
+		return;
+	store->out = false;
+	dr_log_info(store, "%s: store is back after %llu ms", store->address,
+	    (unsigned long long)(dr_clock_ms() - store->out_since_ms));
+}
+
+void
+dr_store_complain(struct dr_store *store, const char *who, const char *what)
+{
+	uint64_t now_ms = dr_clock_ms();
+
+	if (store->complained && now_ms - store->complained_ms < COMPLAIN_EACH_MS) {
+		store->unsaid++;
+		return;
+	}
+	if (store->unsaid > 0)
+		dr_log_error(
+		    store, "%s: %s (and %zu more before it)", who, what, store->unsaid);
+	else
+		dr_log_error(store, "%s: %s", who, what);
+	store->complained = true;
+	store->complained_ms = now_ms;
+	store->unsaid = 0;
+}
+
+/* ---- deadlines ---- */
+
+static void
+open_circuit(struct dr_store *store, uint64_t now_ms)
+{
+	char reason[80];
+
+	if (store->silent)
+		return;
+	store->silent = true;
+	store->silent_since_ms = now_ms;
+	snprintf(reason, sizeof reason, "no reply within %u ms", store->timeout_ms);
+	dr_store_note_outage(store, reason, false);
+	dr_store_tell(store, false);
+}
+
+static void
+on_call_deadline(struct dr_store *store)
+{
+	uint64_t now_ms = dr_clock_ms(), at_ms = UINT64_MAX, due_ms;
+
+	dr_store_read_all(store);
+	if (store->state != DR_STORE_READY)
+		return;
+	if (dr_store_next_due(store, &due_ms) && due_ms <= now_ms) {
+		open_circuit(store, now_ms);
+		dr_store_expire(store, now_ms);
+	}
+	if (store->silent && now_ms >= store->silent_since_ms + store->timeout_ms) {
+		dr_store_drop(store, "still silent", false);
+		return;
+	}
+	if (store->silent)
+		at_ms = store->silent_since_ms + store->timeout_ms;
+	if (dr_store_next_due(store, &due_ms) && due_ms < at_ms)
+		at_ms = due_ms;
+	if (at_ms != UINT64_MAX)
+		dr_timer_start(&store->timer, at_ms > now_ms ? at_ms - now_ms : 0);
+}
+
+static void
+on_turn_end(struct dr_deferred *work)
+{
+	struct dr_store *store = DR_CONTAINER_OF(work, struct dr_store, turn_end);
+
+	DR_CHECK(store, DR_STORE_MAGIC);
+	dr_store_fail_unsent(store);
+	if (store->state == DR_STORE_READY && (store->wanted & DR_IO_WRITE) == 0)
+		dr_store_flush(store);
+}
+
+static void
+on_timer(struct dr_timer *timer)
+{
+	struct dr_store *store = DR_CONTAINER_OF(timer, struct dr_store, timer);
+	char reason[80];
+
+	DR_CHECK(store, DR_STORE_MAGIC);
+	switch (store->state) {
+	case DR_STORE_AWAY:
+		dr_store_connect(store);
+		break;
+	case DR_STORE_CONNECT:
+		snprintf(reason, sizeof reason, "no connection within %u ms",
+		    store->timeout_ms);
+		dr_store_drop(store, reason, false);
+		break;
+	case DR_STORE_READY:
+		on_call_deadline(store);
+		break;
+	}
+}
+
+/* ---- life ---- */
+
+struct dr_store *
+dr_store_new(struct dr_loop *loop, const struct dr_store_options *options)
+{
+	struct dr_store *store = dr_calloc(1, sizeof *store);
+
+	store->magic = DR_STORE_MAGIC;
+	store->loop = loop;
+	store->address = dr_strdup(options->address);
+	store->username = dr_strdup(options->username != NULL ? options->username : "");
+	store->password = dr_strdup(options->password != NULL ? options->password : "");
+	store->database = options->database;
+	store->timeout_ms = options->timeout_ms;
+	dr_timer_init(&store->timer, loop, on_timer);
+	dr_deferred_init(&store->turn_end, on_turn_end);
+	dr_store_calls_init(store);
+	/* hiredis writes with write(2): a broken connection would end the process. */
+	signal(SIGPIPE, SIG_IGN);
+	dr_store_connect(store);
+	return store;
+}
+
+void
+dr_store_free(struct dr_store **store)
+{
+	struct dr_store *s = *store;
+
+	if (s == NULL)
+		return;
+	DR_CHECK(s, DR_STORE_MAGIC);
+	s->changed = NULL;
+	dr_store_close(s);
+	dr_store_fail_unsent(s);
+	dr_timer_stop(&s->timer);
+	dr_deferred_cancel(&s->turn_end);
+	dr_store_calls_fini(s);
+	dr_wipe(s->password, strlen(s->password));
+	free(s->password);
+	free(s->username);
+	free(s->address);
+	DR_FREE(*store);
+}
+
+bool
+dr_store_is_up(const struct dr_store *store)
+{
+	return store->state == DR_STORE_READY && !store->silent;
+}
+
+const char *
+dr_store_run_id(const struct dr_store *store)
+{
+	return store->run_id;
+}
+
+void
+dr_store_on_change(
+    struct dr_store *store, void (*changed)(void *arg, bool up), void *arg)
+{
+	store->changed = changed;
+	store->changed_arg = arg;
+}
+
+/* ---- turning the loop ---- */
+
+static void
+do_nothing(struct dr_timer *timer)
+{
+	(void)timer; /* it only ends the wait for events */
+}
+
+bool
+dr_store_wait_up(struct dr_store *store, unsigned timeout_ms)
+{
+	struct dr_timer limit;
+
+	dr_timer_init(&limit, store->loop, do_nothing);
+	dr_timer_start(&limit, timeout_ms);
+	while (!dr_store_is_up(store) && dr_timer_running(&limit))
+		dr_loop_turn(store->loop);
+	dr_timer_stop(&limit);
+	return dr_store_is_up(store);
+}
+
+void
+dr_store_wait(struct dr_store *store, const struct dr_store_call *call)
+{
+	struct dr_timer limit;
+
+	/* The first turn may answer the call without an event: it must not wait for
+	 * one. */
+	dr_timer_init(&limit, store->loop, do_nothing);
+	dr_timer_start(&limit, 0);
+	while (call->slot != NULL)
+		dr_loop_turn(store->loop);
+	dr_timer_stop(&limit);
+}

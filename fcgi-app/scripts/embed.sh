@@ -1,0 +1,20 @@
+#!/bin/sh
+# embed.sh FILE.lua...: the Redis scripts as C arrays, on standard output. A line
+# "--@include NAME" is replaced by NAME.lua. Comments and blank lines stay out: Redis need not hash them.
+set -eu
+dir=$(dirname "$0")
+echo '/* made by embed.sh from the .lua files beside it */'
+echo '#include "scripts/scripts.h"'
+for file in "$@"; do
+	name=$(basename "$file" .lua)
+	printf '\nstatic const char %s_source[] =\n' "$name"
+	awk -v dir="$dir" '
+		function out(line) {
+			if (line ~ /^[ \t]*--/ && line !~ /^--@/ || line ~ /^[ \t]*$/) return
+			gsub(/\\/, "\\\\", line); gsub(/"/, "\\\"", line); gsub(/^[ \t]+/, "", line)
+			printf "\t\"%s\\n\"\n", line
+		}
+		/^--@include / { path = dir "/" $2 ".lua"; while ((getline line < path) > 0) out(line); close(path); next }
+		{ out($0) }' "$file"
+	printf '\t;\nstruct dr_script dr_script_%s = { .name = "%s", .source = %s_source, .source_len = sizeof %s_source - 1 };\n' "$name" "$name" "$name" "$name"
+done

@@ -1,0 +1,186 @@
+// Every row of the error table, on each of the POST routes, through nginx and lighttpd, as the official
+// SDKs see it: the right class, the exact text, the request id.
+import test, { before, after } from 'node:test';
+import assert from 'node:assert/strict';
+import Anthropic from '@anthropic-ai/sdk';
+import Anthropic0 from 'anthropic-sdk-0';
+import OpenAI from 'openai';
+import OpenAI4 from 'openai-4';
+import { startStack, call, until } from './stack.mjs';
+
+let stack, standin;
+const keys = {};
+const MODEL = 'claude-sonnet-4-6'; // the provider speaks all three dialects for it
+const down = 'claude-opus-4-8', resting = 'claude-haiku-4-5', full = 'gpt-4.1';
+
+const routes = {
+  messages: { path: '/v1/messages', anthropic: true, body: (model, text, extra) => ({ model, max_tokens: 16, messages: [{ role: 'user', content: text }], ...extra }) },
+  chat: { path: '/v1/chat/completions', body: (model, text, extra) => ({ model, messages: [{ role: 'user', content: text }], ...extra }) },
+  responses: { path: '/v1/responses', body: (model, text, extra) => ({ model, input: text, ...extra }) },
+};
+
+before(async () => {
+  stack = await startStack({ workers: 2, set: { response_timeout: '2s', total_timeout: '2s', failover_after: '2s', max_body: '64KiB', breaker_failures: '1000', cooldown: '10ms', cooldown_max: '10ms', default_rpm: '100000', default_concurrency: '100' } });
+  standin = await stack.standin();
+  await stack.provider('main', standin.url, { models: [MODEL] });
+  await stack.provider('down', 'http://127.0.0.1:9', { models: [down] });
+  await stack.provider('resting', standin.url, { models: [resting], extra: ['--rest', '00:00-12:00', '--rest', '12:00-00:00'] });
+  await stack.provider('full', standin.url, { models: [full], max: 1 });
+  const account = await stack.account_with('100.00');
+  keys.good = await stack.key_of(account);
+  keys.disabled = await stack.key_of(account, '--name', 'disabled');
+  keys.deleted = await stack.key_of(account, '--name', 'deleted');
+  const id = (key) => key.split('-').at(-2);
+  await stack.ctl('key', 'disable', id(keys.disabled));
+  await stack.ctl('key', 'delete', id(keys.deleted));
+  keys.unknown = keys.good.slice(0, -1) + (keys.good.endsWith('a') ? 'b' : 'a');
+  keys.poor = await stack.key_of(await stack.account_with('0.00'));
+  keys.capped = await stack.key_of(account, '--budget', '0.000001', '--budget-period', 'month');
+  keys.slow = await stack.key_of(account, '--rpm', '1');
+  await stack.online(MODEL, keys.good);
+  // a first call spends the capped key's budget, and the slow key's minute
+  assert.equal((await call(stack.nginx, { headers: { 'x-api-key': keys.capped }, body: routes.messages.body(MODEL, 'hello') })).status, 200);
+  await until('budget spent', async () => (await call(stack.nginx, { headers: { 'x-api-key': keys.capped }, body: routes.messages.body(MODEL, 'hello') })).status === 402);
+  assert.equal((await call(stack.nginx, { headers: { 'x-api-key': keys.slow }, body: routes.messages.body(MODEL, 'hello') })).status, 200);
+});
+after(() => stack?.stop());
+
+const A = 'authentication_error', I = 'invalid_request_error';
+// name, what to send, status, text, Anthropic type, OpenAI type and code, headers
+const table = [
+  ['unknown key', { key: 'unknown' }, 401, 'Invalid API key', A, I, 'invalid_api_key', { 'x-should-retry': 'false' }],
+  ['disabled key', { key: 'disabled' }, 401, 'Invalid API key', A, I, 'invalid_api_key', { 'x-should-retry': 'false' }],
+  ['deleted key', { key: 'deleted' }, 401, 'Invalid API key', A, I, 'invalid_api_key', { 'x-should-retry': 'false' }],
+  ['bad key wins over bad body', { key: 'unknown', raw: '{' }, 401, 'Invalid API key', A, I, 'invalid_api_key', {}],
+  ['no balance', { key: 'poor' }, 402, 'Insufficient balance', 'billing_error', 'insufficient_quota', 'insufficient_quota', { 'x-should-retry': 'false' }],
+  ['budget spent', { key: 'capped' }, 402, 'API key budget ($0.000001) exceeded', 'billing_error', 'insufficient_quota', 'budget_exceeded', { 'x-should-retry': 'false' }],
+  ['RPM', { key: 'slow' }, 429, 'Requests per minute limit (1) exceeded', 'rate_limit_error', 'requests', 'rate_limit_exceeded', { 'retry-after': /^\d+$/, 'retry-after-ms': /^\d+$/ }],
+  ['no model', { model: undefined }, 400, 'model is required', I, I, 'missing_required_parameter', {}],
+  ['unknown model', { model: 'no-such-model' }, 400, /^Model "no-such-model" is not available\. Available models: .*claude-sonnet-4-6/, I, I, 'model_not_found', {}],
+  ['not JSON', { raw: '{"model": ' }, 400, /at byte \d+/, I, I, null, {}],
+  ['not an object', { raw: '[]' }, 400, /at byte \d+/, I, I, null, {}],
+  ['too large', { extra: { padding: 'x'.repeat(70000) } }, 413, /65536/, 'request_too_large', I, null, {}],
+  ['offline', { model: down }, 503, 'No providers are currently online', 'api_error', 'server_error', null, { 'retry-after': '5' }],
+  ['resting', { model: resting }, 503, 'All providers are in scheduled rest', 'api_error', 'server_error', null, { 'retry-after': /^([1-9]|[1-5]\d|60)$/ }],
+  ['overloaded', { text: '[[fault 529]]' }, 529, 'Upstream API is temporarily overloaded', 'overloaded_error', 'server_error', null, { 'retry-after': /^\d+$/ }],
+  ['silence', { text: '[[fault silence]]' }, 504, 'Provider timed out', 'timeout_error', 'server_error', null, {}],
+  ['provider 500', { text: '[[fault 500]]' }, 502, /./, 'api_error', 'server_error', null, {}],
+  ['redirect', { text: '[[fault 302]]' }, 502, /./, 'api_error', 'server_error', null, {}],
+];
+
+function sdkErrors(base, where, key) {
+  const options = { apiKey: key, maxRetries: 0 };
+  if (where.anthropic)
+    return [new Anthropic({ ...options, baseURL: base }), new Anthropic0({ ...options, baseURL: base })].map((client) => ({
+      client, ask: (body) => client.messages.create(body), id: (e) => e.requestID, newest: client instanceof Anthropic,
+    }));
+  return [new OpenAI({ ...options, baseURL: `${base}/v1` }), new OpenAI4({ ...options, baseURL: `${base}/v1` })].map((client, i) => ({
+    client, ask: (body) => (where.path.includes('chat') ? client.chat.completions.create(body) : client.responses.create(body)),
+    id: (e) => (i === 0 ? e.requestID : e.request_id), newest: i === 0,
+  }));
+}
+const classes = { 400: 'BadRequestError', 401: 'AuthenticationError', 429: 'RateLimitError', 502: 'InternalServerError', 413: null, 402: null, 503: null, 504: null, 529: null };
+const newest = { 402: 'PaymentRequiredError', 413: 'ContentTooLargeError', 503: 'ServiceUnavailableError', 504: 'GatewayTimeoutError', 529: 'OverloadedError' };
+
+function matches(actual, wanted, what) {
+  if (wanted instanceof RegExp) assert.match(actual ?? '', wanted, what);
+  else assert.equal(actual, wanted, what);
+}
+
+for (const server of ['nginx', 'lighttpd'])
+  for (const [name, where] of Object.entries(routes))
+    for (const [what, send, status, text, aType, oType, oCode, headers] of table)
+      test(`${server} ${name}: ${what}`, async () => {
+        const key = keys[send.key ?? 'good'];
+        const body = send.raw ?? where.body('model' in send ? send.model : MODEL, send.text ?? 'hello', send.extra);
+        const got = await call(stack[server], { path: where.path, headers: { authorization: `Bearer ${key}` }, body });
+        assert.equal(got.status, status, got.text);
+        assert.match(got.headers['content-type'], /^application\/json/);
+        assert.match(got.headers['request-id'], /^req_[0-9a-z]+$/);
+        assert.equal(got.headers['x-request-id'], got.headers['request-id']);
+        if (where.anthropic) {
+          assert.equal(got.json.type, 'error');
+          assert.equal(got.json.error.type, aType);
+          assert.equal(got.json.request_id, got.headers['request-id']);
+        } else {
+          assert.deepEqual(Object.keys(got.json), ['error']);
+          assert.deepEqual(Object.keys(got.json.error).sort(), ['code', 'message', 'param', 'type']);
+          assert.equal(got.json.error.type, oType);
+          assert.equal(got.json.error.code, oCode);
+        }
+        matches(got.json.error.message, text);
+        for (const [header, value] of Object.entries(headers)) matches(got.headers[header], value, header);
+        if (send.raw) return;
+        for (const sdk of sdkErrors(stack[server], where, key)) {
+          const error = await sdk.ask(body).then(() => assert.fail('no error'), (e) => e);
+          assert.equal(error.status, status);
+          assert.match(sdk.id(error) ?? '', /^req_/);
+          const wanted = sdk.newest && where.anthropic ? newest[status] ?? classes[status] : classes[status];
+          if (wanted) assert.equal(error.constructor.name, wanted);
+        }
+      });
+
+test('no key at all', async () => {
+  for (const where of Object.values(routes)) {
+    const got = await call(stack.nginx, { path: where.path, body: where.body(MODEL, 'hello') });
+    assert.equal(got.status, 401);
+    assert.equal(got.json.error.message, 'Missing API key');
+    assert.equal(got.headers['x-should-retry'], 'false');
+  }
+});
+
+test('max concurrency of the only provider', async () => {
+  for (const [name, where] of Object.entries(routes)) {
+    const held = call(stack.nginx, { path: where.path, headers: { 'x-api-key': keys.good }, body: where.body(full, '[[fault slow-head ms=1500]]') });
+    await until(`${name}: full`, async () => {
+      const got = await call(stack.nginx, { path: where.path, headers: { 'x-api-key': keys.good }, body: where.body(full, 'hello') });
+      return got.status === 503 && got.json.error.message === 'All providers are at max concurrency' && got.headers['retry-after'] === '2';
+    });
+    await held;
+  }
+});
+
+test("the provider's credential fails: 502, and out of rotation", async () => {
+  await stack.provider('auth', standin.url, { models: ['gpt-4o'] });
+  await stack.online('gpt-4o', keys.good);
+  for (const where of Object.values(routes)) {
+    const got = await call(stack.nginx, { path: where.path, headers: { 'x-api-key': keys.good }, body: where.body('gpt-4o', '[[fault 401]]') });
+    assert.equal(got.status, 502);
+    assert.equal(got.json.error.message, 'Provider authentication failed');
+  }
+});
+
+test("the caller's own fault is passed through byte for byte, after one attempt", async () => {
+  for (const where of Object.values(routes)) {
+    const got = await call(stack.nginx, { path: where.path, headers: { 'x-api-key': keys.good }, body: where.body(MODEL, '[[fault context-length]]') });
+    assert.equal(got.status, 400, got.text);
+    assert.match(got.headers['request-id'], /^req_/);
+    assert.equal(got.headers['x-derouter-provider-attempts'], '1');
+  }
+});
+
+test('unknown paths, wrong methods and the WebSocket upgrade', async () => {
+  const unknown = await call(stack.nginx, { method: 'GET', path: '/v1/nothing' });
+  assert.equal(unknown.status, 404);
+  assert.equal(unknown.json.error.type, I);
+  const method = await call(stack.nginx, { method: 'GET', path: '/v1/messages' });
+  assert.equal(method.status, 405);
+  assert.equal(method.headers.allow, 'POST');
+  assert.equal(method.json.type, 'error');
+  for (const base of [stack.nginx, stack.lighttpd]) {
+    const upgrade = await call(base, { method: 'GET', path: '/v1/responses', headers: { connection: 'Upgrade', upgrade: 'websocket', 'openai-beta': 'responses_websockets=2026-02-06' } });
+    assert.equal(upgrade.status, 426);
+  }
+});
+
+test('nginx speaks JSON in the shape of the route', async () => {
+  const outside = await call(stack.nginx, { method: 'GET', path: '/nothing' });
+  assert.equal(outside.status, 404);
+  assert.match(outside.headers['request-id'], /^req_/);
+  assert.ok(outside.json.error.message);
+  const huge = await call(stack.nginx, { headers: { 'x-api-key': keys.good }, body: Buffer.alloc(34 << 20, 32) }).catch((error) => ({ reset: error.code }));
+  if (!huge.reset) {
+    assert.equal(huge.status, 413);
+    assert.equal(huge.json.error.type, 'request_too_large');
+  }
+});

@@ -1,0 +1,262 @@
+/*
+ * The breaker's rules, each as a row of events at given times. With random = 0 an exponential
+ * rest is its lower half.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "base/dr_assert.h"
+#include "gateway/breaker.h"
+
+#define T0 UINT64_C(1000000) /* no test begins at 0: that is what a zeroed member says */
+
+static const struct dr_breaker_rules rules = {
+	.failures = 3,
+	.window_ms = 1000,
+	.open_ms = 500,
+	.cooldown_ms = 100,
+	.cooldown_max_ms = 1000,
+};
+
+enum { OK = DR_OUTCOME_OK,
+	CALLER = DR_OUTCOME_CALLER,
+	REFUSED = DR_OUTCOME_REFUSED,
+	SERVER = DR_OUTCOME_SERVER,
+	SILENT = DR_OUTCOME_SILENT,
+	BUSY = DR_OUTCOME_OVERLOADED,
+	AUTH = DR_OUTCOME_AUTH,
+	FULL = DR_OUTCOME_FULL,
+	NONE = DR_OUTCOME_NONE,
+	CLAIM = DR_N_OUTCOMES, /* not an outcome: an attempt begins */
+	GIVE_UP };
+
+struct event {
+	uint64_t at;      /* after T0 */
+	int what;
+	int64_t retry;    /* Retry-After; 0 stands for none here, see its own test */
+	uint64_t opens;   /* then: dr_breaker_opens_in() */
+	uint64_t cools;   /* then: dr_breaker_cools_for() */
+};
+
+static void
+play(const struct event *events, size_t n)
+{
+	struct dr_breaker breaker = { 0 };
+
+	for (size_t i = 0; i < n; i++) {
+		const struct event *e = &events[i];
+		uint64_t now = T0 + e->at;
+
+		if (e->what == CLAIM)
+			dr_breaker_claim(&breaker, &rules, now);
+		else if (e->what == GIVE_UP)
+			dr_breaker_give_up(&breaker);
+		else
+			dr_breaker_on(&breaker, &rules, (enum dr_outcome)e->what,
+			    e->retry > 0 ? e->retry : -1, now, 0);
+		if (dr_breaker_opens_in(&breaker, now) != e->opens ||
+		    dr_breaker_cools_for(&breaker, now) != e->cools)
+			fail_msg("event %zu: opens in %llu, cools for %llu", i,
+			    (unsigned long long)dr_breaker_opens_in(&breaker, now),
+			    (unsigned long long)dr_breaker_cools_for(&breaker, now));
+		assert_int_equal(dr_breaker_blocks(&breaker, now), e->opens > 0);
+	}
+}
+
+#define PLAY(...)                                                                        \
+	do {                                                                             \
+		static const struct event events[] = { __VA_ARGS__ };                    \
+		play(events, DR_N_ELEMENTS(events));                                     \
+	} while (0)
+
+static void
+failures_in_the_window_open_the_circuit(void **state)
+{
+	(void)state;
+	PLAY({ 0, REFUSED, 0, 0, 0 }, { 10, SERVER, 0, 0, 0 }, { 20, SILENT, 0, 500, 0 },
+	    { 519, NONE, 0, 1, 0 }, { 520, NONE, 0, 0, 0 });
+	/* the third comes too late, the window begins anew */
+	PLAY({ 0, SERVER, 0, 0, 0 }, { 10, SERVER, 0, 0, 0 }, { 1001, SERVER, 0, 0, 0 },
+	    { 1002, SERVER, 0, 0, 0 }, { 1003, SERVER, 0, 500, 0 });
+}
+
+static void
+a_success_or_the_callers_own_fault_forgets_failures(void **state)
+{
+	(void)state;
+	PLAY({ 0, SERVER, 0, 0, 0 }, { 1, SERVER, 0, 0, 0 }, { 2, OK, 0, 0, 0 },
+	    { 3, SERVER, 0, 0, 0 }, { 4, SERVER, 0, 0, 0 }, { 5, CALLER, 0, 0, 0 },
+	    { 6, SERVER, 0, 0, 0 }, { 7, SERVER, 0, 0, 0 }, { 8, SERVER, 0, 500, 0 });
+}
+
+static void
+what_says_nothing_changes_nothing(void **state)
+{
+	(void)state;
+	PLAY({ 0, SERVER, 0, 0, 0 }, { 1, SERVER, 0, 0, 0 }, { 2, NONE, 0, 0, 0 },
+	    { 3, FULL, 0, 0, 0 }, { 4, SERVER, 0, 500, 0 });
+}
+
+static void
+failures_while_open_do_not_prolong_it(void **state)
+{
+	(void)state;
+	PLAY({ 0, SERVER, 0, 0, 0 }, { 0, SERVER, 0, 0, 0 }, { 0, SERVER, 0, 500, 0 },
+	    { 100, SERVER, 0, 400, 0 }, { 200, SILENT, 0, 300, 0 });
+}
+
+static void
+an_answer_begun_before_does_not_close_it_early(void **state)
+{
+	(void)state;
+	PLAY({ 0, SERVER, 0, 0, 0 }, { 0, SERVER, 0, 0, 0 }, { 0, SERVER, 0, 500, 0 },
+	    { 100, OK, 0, 400, 0 });
+}
+
+static void
+half_open_lets_one_probe_through(void **state)
+{
+	(void)state;
+	/* its success closes */
+	PLAY({ 0, SERVER, 0, 0, 0 }, { 0, SERVER, 0, 0, 0 }, { 0, SERVER, 0, 500, 0 },
+	    { 500, CLAIM, 0, 500, 0 }, { 600, NONE, 0, 400, 0 }, { 700, OK, 0, 0, 0 },
+	    { 701, SERVER, 0, 0, 0 });
+	/* its failure opens again */
+	PLAY({ 0, SERVER, 0, 0, 0 }, { 0, SERVER, 0, 0, 0 }, { 0, SERVER, 0, 500, 0 },
+	    { 500, CLAIM, 0, 500, 0 }, { 600, REFUSED, 0, 500, 0 },
+	    { 1100, NONE, 0, 0, 0 });
+	/* given up: the next may be one */
+	PLAY({ 0, SERVER, 0, 0, 0 }, { 0, SERVER, 0, 0, 0 }, { 0, SERVER, 0, 500, 0 },
+	    { 500, CLAIM, 0, 500, 0 }, { 600, GIVE_UP, 0, 0, 0 },
+	    { 601, CLAIM, 0, 500, 0 });
+	/* silent: another one after a while */
+	PLAY({ 0, SERVER, 0, 0, 0 }, { 0, SERVER, 0, 0, 0 }, { 0, SERVER, 0, 500, 0 },
+	    { 500, CLAIM, 0, 500, 0 }, { 999, NONE, 0, 1, 0 }, { 1000, CLAIM, 0, 500, 0 });
+	/* it answers, though overloaded: no more circuit, but a rest */
+	PLAY({ 0, SERVER, 0, 0, 0 }, { 0, SERVER, 0, 0, 0 }, { 0, SERVER, 0, 500, 0 },
+	    { 500, CLAIM, 0, 500, 0 }, { 510, BUSY, 70, 0, 70 });
+}
+
+static void
+a_closed_circuit_needs_no_probe(void **state)
+{
+	struct dr_breaker breaker = { 0 };
+
+	(void)state;
+	assert_false(dr_breaker_claim(&breaker, &rules, T0));
+	for (int i = 0; i < 3; i++)
+		dr_breaker_on(&breaker, &rules, DR_OUTCOME_SERVER, -1, T0, 0);
+	assert_false(dr_breaker_claim(&breaker, &rules, T0 + 499));
+	assert_true(dr_breaker_claim(&breaker, &rules, T0 + 500));
+}
+
+static void
+retry_after_is_obeyed_within_bounds(void **state)
+{
+	(void)state;
+	PLAY({ 0, BUSY, 700, 0, 700 }, { 700, NONE, 0, 0, 0 },
+	    { 800, BUSY, 90000, 0, 1000 });
+	/* a shorter wish does not shorten a rest under way, a longer one prolongs it */
+	PLAY({ 0, BUSY, 700, 0, 700 }, { 10, BUSY, 20, 0, 690 }, { 10, BUSY, 800, 0, 800 });
+}
+
+static void
+without_it_rests_double_up_to_the_longest(void **state)
+{
+	(void)state;
+	PLAY({ 0, BUSY, 0, 0, 50 }, { 1000, BUSY, 0, 0, 100 }, { 2000, BUSY, 0, 0, 200 },
+	    { 3000, BUSY, 0, 0, 400 }, { 4000, BUSY, 0, 0, 500 }, { 5000, BUSY, 0, 0, 500 },
+	    { 6000, OK, 0, 0, 0 }, { 7000, BUSY, 0, 0, 50 });
+}
+
+static void
+many_answers_to_one_overload_count_once(void **state)
+{
+	(void)state;
+	PLAY({ 0, BUSY, 0, 0, 50 }, { 1, BUSY, 0, 0, 49 }, { 2, BUSY, 0, 0, 48 },
+	    { 50, BUSY, 0, 0, 100 });
+}
+
+static void
+a_success_does_not_end_a_rest(void **state)
+{
+	(void)state;
+	PLAY({ 0, BUSY, 700, 0, 700 }, { 100, OK, 0, 0, 600 });
+}
+
+static void
+overload_is_not_a_failure_of_the_circuit(void **state)
+{
+	(void)state;
+	PLAY({ 0, BUSY, 10, 0, 10 }, { 1, BUSY, 10, 0, 10 }, { 2, BUSY, 10, 0, 10 },
+	    { 3, BUSY, 10, 0, 10 });
+}
+
+/* Retry-After: 0, or a date that has passed, names no rest: ours is taken. */
+static void
+no_wait_wished_is_none_named(void **state)
+{
+	struct dr_breaker breaker = { 0 };
+
+	(void)state;
+	dr_breaker_on(&breaker, &rules, DR_OUTCOME_OVERLOADED, 0, T0, 0);
+	assert_int_equal(dr_breaker_cools_for(&breaker, T0), 50);
+}
+
+static void
+chance_spreads_a_rest_over_its_upper_half(void **state)
+{
+	static const struct {
+		uint32_t random;
+		uint64_t rest;
+	} rows[] = { { 0, 50 }, { 1, 51 }, { 50, 100 }, { 51, 50 }, { UINT32_MAX, 50 + UINT32_MAX % 51 } };
+
+	(void)state;
+	for (size_t i = 0; i < DR_N_ELEMENTS(rows); i++) {
+		struct dr_breaker breaker = { 0 };
+
+		dr_breaker_on(
+		    &breaker, &rules, DR_OUTCOME_OVERLOADED, -1, T0, rows[i].random);
+		assert_int_equal(dr_breaker_cools_for(&breaker, T0), rows[i].rest);
+	}
+}
+
+static void
+a_bad_credential_stays_flagged(void **state)
+{
+	struct dr_breaker breaker = { 0 };
+
+	(void)state;
+	dr_breaker_on(&breaker, &rules, DR_OUTCOME_AUTH, -1, T0, 0);
+	assert_true(breaker.flagged);
+	dr_breaker_on(&breaker, &rules, DR_OUTCOME_OK, -1, T0 + 100000, 0);
+	assert_true(breaker.flagged);
+	assert_false(dr_breaker_blocks(&breaker, T0));
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(failures_in_the_window_open_the_circuit),
+		cmocka_unit_test(a_success_or_the_callers_own_fault_forgets_failures),
+		cmocka_unit_test(what_says_nothing_changes_nothing),
+		cmocka_unit_test(failures_while_open_do_not_prolong_it),
+		cmocka_unit_test(an_answer_begun_before_does_not_close_it_early),
+		cmocka_unit_test(half_open_lets_one_probe_through),
+		cmocka_unit_test(a_closed_circuit_needs_no_probe),
+		cmocka_unit_test(retry_after_is_obeyed_within_bounds),
+		cmocka_unit_test(without_it_rests_double_up_to_the_longest),
+		cmocka_unit_test(many_answers_to_one_overload_count_once),
+		cmocka_unit_test(a_success_does_not_end_a_rest),
+		cmocka_unit_test(overload_is_not_a_failure_of_the_circuit),
+		cmocka_unit_test(no_wait_wished_is_none_named),
+		cmocka_unit_test(chance_spreads_a_rest_over_its_upper_half),
+		cmocka_unit_test(a_bad_credential_stays_flagged),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
