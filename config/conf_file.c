@@ -20,8 +20,8 @@ is_blank(char c)
 static bool
 is_name_byte(char c)
 {
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-	    c == '_' || c == '-' || c == '.';
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+	       (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '.';
 }
 
 static char *
@@ -32,7 +32,8 @@ skip_blank(char *p)
 	return p;
 }
 
-/* Unescape in place; NULL when fine, else what is wrong. *rest is behind the closing quote. */
+/* Unescape in place; NULL when fine, else what is wrong. *rest is behind the closing
+ * quote. */
 static const char *
 read_quoted(char *p, char **rest)
 {
@@ -59,13 +60,15 @@ cut_bare(char *value)
 {
 	char *end = value, *p;
 
-	for (p = value; *p != '\0' && !(*p == '#' && (p == value || is_blank(p[-1]))); p++)
+	for (p = value; *p != '\0' && !(*p == '#' && (p == value || is_blank(p[-1])));
+	     p++)
 		if (!is_blank(*p))
 			end = p + 1;
 	*end = '\0';
 }
 
-/* `text` ends with a NUL and holds no other. NULL: handed on, or nothing on this line. */
+/* `text` ends with a NUL and holds no other. NULL: handed on, or nothing on this line.
+ */
 static const char *
 read_line(char *text, unsigned line, const struct dr_conf_events *events, void *arg)
 {

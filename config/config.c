@@ -1,6 +1,6 @@
 /*
- * config - see the header. Counts the requests that hold a snapshot; knows nothing of what
- * stands in it.
+ * config - see the header. Counts the requests that hold a snapshot; knows nothing of
+ * what stands in it.
  */
 #include "config/config.h"
 
@@ -18,10 +18,11 @@ dr_config_load(const char *path, const char *const *assignments, dr_report *repo
 	struct dr_models *models;
 	struct dr_config *config;
 
-	/* a broken markup has been told; it shall not hide what is wrong with the models */
+	/* a broken markup has been told; it shall not hide what is wrong with the
+	 * models */
 	models = dr_models_load(settings->models_file,
-	    dr_markup_parse(settings->markup, &basis_points) ? settings->markup : "0%", report,
-	    report_arg);
+	    dr_markup_parse(settings->markup, &basis_points) ? settings->markup : "0%",
+	    report, report_arg);
 	if (!whole || models == NULL) {
 		dr_settings_free(&settings);
 		dr_models_free(&models);

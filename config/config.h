@@ -1,6 +1,6 @@
 /*
- * config - settings and models as one snapshot. A request keeps the one it began with, so a
- * reload never changes the rules under it.
+ * config - settings and models as one snapshot. A request keeps the one it began with,
+ * so a reload never changes the rules under it.
  */
 #ifndef DR_CONFIG_H
 #define DR_CONFIG_H
@@ -17,7 +17,8 @@ struct dr_config {
 };
 
 /* NULL: reported, all mistakes of both files. */
-struct dr_config *dr_config_load(const char *path, const char *const *assignments, dr_report *report, void *report_arg) DR_MUSTCHECK;
+struct dr_config *dr_config_load(const char *path, const char *const *assignments,
+    dr_report *report, void *report_arg) DR_MUSTCHECK;
 struct dr_config *dr_config_ref(struct dr_config *config);
 void dr_config_unref(struct dr_config **config); /* NULL is fine */
 

@@ -1,7 +1,7 @@
 /*
- * json_lines - see the header. One walk over the text by recursive descent; what it calls
- * for each member does the work. Relies on the text being JSON: depth and nesting were
- * judged by the library before.
+ * json_lines - see the header. One walk over the text by recursive descent; what it
+ * calls for each member does the work. Relies on the text being JSON: depth and nesting
+ * were judged by the library before.
  */
 #include "config/json_lines.h"
 
@@ -183,8 +183,8 @@ dr_json_line_of_byte(const char *text, size_t at)
 }
 
 void
-dr_json_each_twice(const char *text, void (*twice)(void *arg, const char *path, unsigned line),
-    void *arg)
+dr_json_each_twice(const char *text,
+    void (*twice)(void *arg, const char *path, unsigned line), void *arg)
 {
 	struct walk w = { .text = text, .twice = twice, .arg = arg };
 

@@ -20,5 +20,5 @@ libderouter_a_SOURCES += \
 	config/settings.h \
 	config/settings_check.c \
 	config/settings_check.h
-dist_pkgdata_DATA = config/models.json
+dist_pkgdata_DATA = config/derouter.conf.example config/models.json
 EXTRA_DIST += config/README.md

@@ -1,6 +1,6 @@
 /*
- * models - see the header. Holds what models_read.c has read and finds a model by any of its
- * names; read-only once loaded.
+ * models - see the header. Holds what models_read.c has read and finds a model by any
+ * of its names; read-only once loaded.
  */
 #include "config/models.h"
 
@@ -22,8 +22,8 @@ by_name(const void *a, const void *b)
 static void
 add_name(struct dr_models *models, const char *name, const struct dr_model *model)
 {
-	models->by_name =
-	    dr_realloc(models->by_name, (models->n_names + 1) * sizeof *models->by_name);
+	models->by_name = dr_realloc(
+	    models->by_name, (models->n_names + 1) * sizeof *models->by_name);
 	models->by_name[models->n_names++] = (struct dr_model_name){ name, model };
 }
 
@@ -40,11 +40,13 @@ index_names(struct dr_models *models)
 			add_name(models, *alias, model);
 	}
 	if (models->n_names > 0)
-		qsort(models->by_name, models->n_names, sizeof *models->by_name, by_name);
+		qsort(
+		    models->by_name, models->n_names, sizeof *models->by_name, by_name);
 }
 
 struct dr_models *
-dr_models_load(const char *path, const char *markup, dr_report *report, void *report_arg)
+dr_models_load(
+    const char *path, const char *markup, dr_report *report, void *report_arg)
 {
 	struct dr_models *models = dr_calloc(1, sizeof *models);
 	int64_t basis_points;

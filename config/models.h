@@ -1,8 +1,8 @@
 /*
  * models - the models on offer and what they cost, read from models.json.
  *
- * Prices are whole nano-USD per million tokens, with the operator's markup already in. A model
- * without a price in force is refused at load, never charged 0.
+ * Prices are whole nano-USD per million tokens, with the operator's markup already in.
+ * A model without a price in force is refused at load, never charged 0.
  */
 #ifndef DR_MODELS_H
 #define DR_MODELS_H
@@ -16,8 +16,8 @@
 #include "dialects/dialect.h"
 
 /*
- * Prices above a prompt length; the last row whose `above_tokens` the whole prompt exceeds is
- * in force for all of it. Nano-USD per million tokens.
+ * Prices above a prompt length; the last row whose `above_tokens` the whole prompt
+ * exceeds is in force for all of it. Nano-USD per million tokens.
  */
 struct dr_price_tier {
 	int64_t above_tokens; /* 0 in the first */
@@ -35,10 +35,10 @@ struct dr_price_variant {
 
 struct dr_price {
 	int64_t effective_from_ms; /* wall clock */
-	char date[11];             /* "2026-10-01", as in the file: stands in ledger and receipt */
-	struct dr_price_tier *tiers; /* owned */
-	size_t n_tiers;              /* >= 1 */
-	int64_t web_search;          /* nano-USD per search; 0: not offered */
+	char date[11]; /* "2026-10-01", as in the file: stands in ledger and receipt */
+	struct dr_price_tier *tiers;       /* owned */
+	size_t n_tiers;                    /* >= 1 */
+	int64_t web_search;                /* nano-USD per search; 0: not offered */
 	struct dr_price_variant *variants; /* owned; in the file's order */
 	size_t n_variants;
 };
@@ -52,8 +52,8 @@ struct dr_model {
 	int64_t max_output;   /* tokens */
 	bool enabled;
 	const char *const *aliases;  /* NULL-terminated */
-	const char *const *fallback; /* NULL-terminated: models to try when its providers are
-				      * exhausted */
+	const char *const *fallback; /* NULL-terminated: models to try when its
+				      * providers are exhausted */
 	struct dr_price *prices;     /* by effective_from, oldest first */
 	size_t n_prices;             /* >= 1 */
 };
@@ -61,8 +61,8 @@ struct dr_model {
 struct dr_models;
 
 /* NULL: every mistake was reported, each with file, line, model and field. */
-struct dr_models *dr_models_load(const char *path, const char *markup, dr_report *report,
-    void *report_arg) DR_MUSTCHECK;
+struct dr_models *dr_models_load(const char *path, const char *markup,
+    dr_report *report, void *report_arg) DR_MUSTCHECK;
 void dr_models_free(struct dr_models **models); /* NULL is fine */
 
 size_t dr_models_count(const struct dr_models *models);
@@ -75,24 +75,27 @@ const struct dr_model *dr_models_find(const struct dr_models *models, const char
 const struct dr_price *dr_model_price(const struct dr_model *model, int64_t wall_ms);
 
 /*
- * May a request say `value` in `field` ("service_tier", "speed", "inference_geo"), and what
- * does it cost then? `value` is the JSON string's text without quotes. True: *multiplier_ppm
- * is for dr_price_times(); DR_PPM for the values that are always free of a surcharge
- * ("auto", "default", "standard_only" ...). False: unpriced, and *multiplier_ppm is unchanged;
- * the caller refuses the request and names the field.
+ * May a request say `value` in `field` ("service_tier", "speed", "inference_geo"), and
+ * what does it cost then? `value` is the JSON string's text without quotes. True:
+ * *multiplier_ppm is for dr_price_times(); DR_PPM for the values that are always free
+ * of a surcharge
+ * ("auto", "default", "standard_only" ...). False: unpriced, and *multiplier_ppm is
+ * unchanged; the caller refuses the request and names the field.
  */
-bool dr_price_variant(const struct dr_price *price, const char *field, const char *value,
-    int64_t *multiplier_ppm) DR_MUSTCHECK;
+bool dr_price_variant(const struct dr_price *price, const char *field,
+    const char *value, int64_t *multiplier_ppm) DR_MUSTCHECK;
 
 /* Two multipliers in force at once; rounded up, at most 1000 times. */
 int64_t dr_ppm_times(int64_t a_ppm, int64_t b_ppm);
 
-/* The charge for a usage at this price: whole nano-USD, rounded up once. At most DR_MONEY_MAX. */
+/* The charge for a usage at this price: whole nano-USD, rounded up once. At most
+ * DR_MONEY_MAX. */
 int64_t dr_price_of(const struct dr_price *price, const struct dr_usage *usage);
 
-/* The same with every token price multiplied (DR_PPM: by 1); searches are not. Rounded up once. */
-int64_t dr_price_times(const struct dr_price *price, const struct dr_usage *usage,
-    int64_t multiplier_ppm);
+/* The same with every token price multiplied (DR_PPM: by 1); searches are not. Rounded
+ * up once. */
+int64_t dr_price_times(
+    const struct dr_price *price, const struct dr_usage *usage, int64_t multiplier_ppm);
 
 /*
  * The worst case held at admission: min(body_bytes / 4, context) at the input price +

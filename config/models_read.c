@@ -1,6 +1,6 @@
 /*
- * models_read - models.json as a whole: the document, each model, and what must be unique or
- * must exist across models. The price rows are price_read.c's business.
+ * models_read - models.json as a whole: the document, each model, and what must be
+ * unique or must exist across models. The price rows are price_read.c's business.
  */
 #include "config/models_read.h"
 
@@ -20,20 +20,22 @@
 #define MAX_CREATED    INT64_C(253402300799) /* 9999-12-31 */
 
 static const char *const top_fields[] = { "models", NULL };
-static const char *const model_fields[] = { "name", "display_name", "owned_by", "created",
-	"context", "max_output", "aliases", "fallback", "enabled", "source", "prices", NULL };
+static const char *const model_fields[] = { "name", "display_name", "owned_by",
+	"created", "context", "max_output", "aliases", "fallback", "enabled", "source",
+	"prices", NULL };
 
 void *
 dr_models_keep(struct dr_models *models, void *p)
 {
-	models->kept = dr_realloc(models->kept, (models->n_kept + 1) * sizeof *models->kept);
+	models->kept =
+	    dr_realloc(models->kept, (models->n_kept + 1) * sizeof *models->kept);
 	models->kept[models->n_kept++] = p;
 	return p;
 }
 
 /*
- * Names stand in headers, in lists with commas and in messages: letters, digits and what
- * vendors put between them.
+ * Names stand in headers, in lists with commas and in messages: letters, digits and
+ * what vendors put between them.
  */
 static bool
 is_model_name(const char *name)
@@ -44,8 +46,10 @@ is_model_name(const char *name)
 	if (len == 0 || len > DR_MAX_MODEL_NAME)
 		return false;
 	for (; *name != '\0'; name++)
-		if (!((*name >= 'a' && *name <= 'z') || (*name >= 'A' && *name <= 'Z') ||
-			(*name >= '0' && *name <= '9') || strchr(between, *name) != NULL))
+		if (!((*name >= 'a' && *name <= 'z') ||
+			(*name >= 'A' && *name <= 'Z') ||
+			(*name >= '0' && *name <= '9') ||
+			strchr(between, *name) != NULL))
 			return false;
 	return true;
 }
@@ -76,8 +80,8 @@ read_names(struct dr_reader *r, struct dr_models *models, struct json_object *ob
 		    !is_model_name(json_object_get_string(element)))
 			dr_reader_mistake(r, NULL, "must be a model's name");
 		else
-			names[used++] = dr_models_keep(models,
-			    dr_strdup(json_object_get_string(element)));
+			names[used++] = dr_models_keep(
+			    models, dr_strdup(json_object_get_string(element)));
 		dr_reader_leave(r, mark);
 	}
 	return names;
@@ -120,7 +124,8 @@ read_model(struct dr_reader *r, struct dr_models *models, struct dr_model *model
     struct json_object *object, int64_t now_ms)
 {
 	model->name = "";
-	model->aliases = model->fallback = dr_models_keep(models, dr_calloc(1, sizeof(char *)));
+	model->aliases = model->fallback =
+	    dr_models_keep(models, dr_calloc(1, sizeof(char *)));
 	if (!json_object_is_type(object, json_type_object)) {
 		dr_reader_mistake(r, NULL, "must be an object in { }");
 		return;
@@ -130,7 +135,8 @@ read_model(struct dr_reader *r, struct dr_models *models, struct dr_model *model
 		r->model = model->name;
 	else if (model->name[0] != '\0')
 		dr_reader_mistake(r, "name",
-		    "must be at most %d letters, digits and . _ - : / @ [ ]", DR_MAX_MODEL_NAME);
+		    "must be at most %d letters, digits and . _ - : / @ [ ]",
+		    DR_MAX_MODEL_NAME);
 	dr_reader_only(r, object, model_fields);
 	model->display_name = read_text(r, models, object, "display_name");
 	model->owned_by = read_text(r, models, object, "owned_by");
@@ -138,7 +144,8 @@ read_model(struct dr_reader *r, struct dr_models *models, struct dr_model *model
 	read_created(r, object, model);
 	read_enabled(r, object, model);
 	(void)dr_reader_whole(r, object, "context", 1, MAX_TOKENS, &model->context);
-	(void)dr_reader_whole(r, object, "max_output", 1, MAX_TOKENS, &model->max_output);
+	(void)dr_reader_whole(
+	    r, object, "max_output", 1, MAX_TOKENS, &model->max_output);
 	model->aliases = read_names(r, models, object, "aliases");
 	model->fallback = read_names(r, models, object, "fallback");
 	dr_prices_read(r, models, model, object, now_ms);
@@ -173,8 +180,10 @@ check_names(struct dr_reader *r, const struct dr_models *models, size_t i)
 {
 	const struct dr_model *model = &models->all[i], *other;
 
-	if (model->name[0] != '\0' && (other = owner_of(models, i, model->name)) != NULL)
-		dr_reader_mistake(r, "name", "is a name of model \"%s\" already", other->name);
+	if (model->name[0] != '\0' &&
+	    (other = owner_of(models, i, model->name)) != NULL)
+		dr_reader_mistake(
+		    r, "name", "is a name of model \"%s\" already", other->name);
 	for (size_t a = 0; model->aliases[a] != NULL; a++) {
 		const char *alias = model->aliases[a];
 		bool again = strcmp(alias, model->name) == 0;
@@ -183,8 +192,9 @@ check_names(struct dr_reader *r, const struct dr_models *models, size_t i)
 			again |= strcmp(alias, model->aliases[b]) == 0;
 		other = again ? model : owner_of(models, i, alias);
 		if (other != NULL)
-			dr_reader_mistake(r, "aliases", "\"%s\" is a name of model \"%s\" already",
-			    alias, other->name);
+			dr_reader_mistake(r, "aliases",
+			    "\"%s\" is a name of model \"%s\" already", alias,
+			    other->name);
 	}
 }
 
@@ -196,9 +206,11 @@ check_fallback(struct dr_reader *r, const struct dr_models *models, size_t i)
 	for (const char *const *name = model->fallback; *name != NULL; name++) {
 		other = owner_of(models, models->n, *name);
 		if (other == NULL)
-			dr_reader_mistake(r, "fallback", "\"%s\" is no model of this file", *name);
+			dr_reader_mistake(
+			    r, "fallback", "\"%s\" is no model of this file", *name);
 		else if (other == model)
-			dr_reader_mistake(r, "fallback", "\"%s\" is the model itself", *name);
+			dr_reader_mistake(
+			    r, "fallback", "\"%s\" is the model itself", *name);
 	}
 }
 
@@ -241,7 +253,8 @@ read_document(struct dr_reader *r, struct dr_models *models, struct json_object 
 		size_t mark = dr_reader_enter_element(r, "models", i);
 
 		r->model_at = r->at.len;
-		read_model(r, models, &models->all[i], json_object_array_get_idx(list, i), now_ms);
+		read_model(r, models, &models->all[i],
+		    json_object_array_get_idx(list, i), now_ms);
 		r->model = NULL;
 		dr_reader_leave(r, mark);
 	}
@@ -255,7 +268,8 @@ on_twice(void *arg, const char *path, unsigned line)
 	struct dr_strbuf text;
 
 	dr_strbuf_init(&text, 8192);
-	dr_strbuf_addf(&text, "%s:%u: %s: stands here a second time", r->file, line, path);
+	dr_strbuf_addf(
+	    &text, "%s:%u: %s: stands here a second time", r->file, line, path);
 	r->failed = true;
 	r->report(r->report_arg, text.data);
 	dr_strbuf_fini(&text);
@@ -270,7 +284,8 @@ tell_syntax(struct dr_reader *r, const char *err)
 
 	dr_strbuf_init(&text, 8192);
 	dr_strbuf_addf(&text, "%s:%u: not JSON: %s", r->file,
-	    dr_json_line_of_byte(r->text, byte != NULL ? strtoul(byte, NULL, 10) : 0), err);
+	    dr_json_line_of_byte(r->text, byte != NULL ? strtoul(byte, NULL, 10) : 0),
+	    err);
 	r->failed = true;
 	r->report(r->report_arg, text.data);
 	dr_strbuf_fini(&text);
@@ -280,7 +295,9 @@ bool
 dr_models_read(struct dr_models *models, const char *file, int64_t basis_points,
     dr_report *report, void *report_arg)
 {
-	struct dr_reader r = { .file = file, .report = report, .report_arg = report_arg,
+	struct dr_reader r = { .file = file,
+		.report = report,
+		.report_arg = report_arg,
 		.basis_points = basis_points };
 	struct json_object *root;
 	char why[256];

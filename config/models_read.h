@@ -26,15 +26,16 @@ struct dr_models {
 /* Let `p` live as long as the models; returns it. */
 void *dr_models_keep(struct dr_models *models, void *p);
 
-/* Fill the empty `models`. False: every mistake was told; what is filled is to be freed. */
+/* Fill the empty `models`. False: every mistake was told; what is filled is to be
+ * freed. */
 bool dr_models_read(struct dr_models *models, const char *file, int64_t basis_points,
     dr_report *report, void *report_arg) DR_MUSTCHECK;
 
 /*
- * The list "prices" of one model, markup added, sorted by date. `now_ms` is wall time: one row
- * must be in force by then.
+ * The list "prices" of one model, markup added, sorted by date. `now_ms` is wall time:
+ * one row must be in force by then.
  */
-void dr_prices_read(struct dr_reader *r, struct dr_models *models, struct dr_model *model,
-    struct json_object *object, int64_t now_ms);
+void dr_prices_read(struct dr_reader *r, struct dr_models *models,
+    struct dr_model *model, struct json_object *object, int64_t now_ms);
 
 #endif

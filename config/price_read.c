@@ -1,6 +1,7 @@
 /*
- * price_read - the price rows of a model in models.json: dates, tiers, variants, markup.
- * Relies on reader for types and mistakes; what rows cost a request is price.c's business.
+ * price_read - the price rows of a model in models.json: dates, tiers, variants,
+ * markup. Relies on reader for types and mistakes; what rows cost a request is
+ * price.c's business.
  */
 #include <json-c/json.h>
 #include <stdlib.h>
@@ -10,34 +11,41 @@
 #include "base/money.h"
 #include "config/models_read.h"
 
-#define MAX_PRICE      (10000 * DR_NANO_PER_USD) /* per million tokens: a slip of the pen above */
-#define MAX_SEARCH     (1000 * DR_NANO_PER_USD)
-#define MAX_MULTIPLY   (30 * DR_NANO_PER_USD) /* "30": two at once stay below price.c's bound */
-#define NANO_PER_PPM   1000                   /* a multiplier read as money, in millionths */
-#define MAX_TOKENS     INT64_C(1000000000)
-#define BASIS_POINTS   10000
+#define MAX_PRICE                                                                      \
+	(10000 * DR_NANO_PER_USD) /* per million tokens: a slip of the pen above */
+#define MAX_SEARCH (1000 * DR_NANO_PER_USD)
+#define MAX_MULTIPLY                                                                   \
+	(30 * DR_NANO_PER_USD) /* "30": two at once stay below price.c's bound */
+#define NANO_PER_PPM 1000      /* a multiplier read as money, in millionths */
+#define MAX_TOKENS   INT64_C(1000000000)
+#define BASIS_POINTS 10000
 
-static const char *const price_fields[] = { "effective_from", "source", "input", "output",
-	"cache_read", "cache_write_5m", "cache_write_1h", "tiers", "web_search", "variants", NULL };
-static const char *const tier_fields[] = { "above_tokens", "input", "output", "cache_read",
-	"cache_write_5m", "cache_write_1h", NULL };
+static const char *const price_fields[] = { "effective_from", "source", "input",
+	"output", "cache_read", "cache_write_5m", "cache_write_1h", "tiers",
+	"web_search", "variants", NULL };
+static const char *const tier_fields[] = { "above_tokens", "input", "output",
+	"cache_read", "cache_write_5m", "cache_write_1h", NULL };
 static const char *const variant_fields[] = { "multiply", NULL };
 
-/* Exactly, and in the operator's favour by less than one nano-dollar per million tokens. */
+/* Exactly, and in the operator's favour by less than one nano-dollar per million
+ * tokens. */
 static int64_t
 with_markup(const struct dr_reader *r, int64_t nano)
 {
-	return (nano * (BASIS_POINTS + r->basis_points) + BASIS_POINTS - 1) / BASIS_POINTS;
+	return (nano * (BASIS_POINTS + r->basis_points) + BASIS_POINTS - 1) /
+	       BASIS_POINTS;
 }
 
 static int64_t
-read_price(struct dr_reader *r, struct json_object *object, const char *field, int64_t otherwise)
+read_price(struct dr_reader *r, struct json_object *object, const char *field,
+    int64_t otherwise)
 {
 	int64_t nano;
 
-	/* input and output have no other value to fall back on: required, and never free */
-	if (!dr_reader_decimal(r, object, field, otherwise < 0, otherwise < 0 ? 1 : 0, MAX_PRICE,
-		&nano))
+	/* input and output have no other value to fall back on: required, and never
+	 * free */
+	if (!dr_reader_decimal(r, object, field, otherwise < 0, otherwise < 0 ? 1 : 0,
+		MAX_PRICE, &nano))
 		return otherwise < 0 ? 0 : otherwise;
 	return with_markup(r, nano);
 }
@@ -49,7 +57,8 @@ read_tier(struct dr_reader *r, struct json_object *object, struct dr_price_tier 
 	tier->output = read_price(r, object, "output", -1);
 	tier->cache_read = read_price(r, object, "cache_read", tier->input);
 	tier->cache_write_5m = read_price(r, object, "cache_write_5m", tier->input);
-	tier->cache_write_1h = read_price(r, object, "cache_write_1h", tier->cache_write_5m);
+	tier->cache_write_1h =
+	    read_price(r, object, "cache_write_1h", tier->cache_write_5m);
 }
 
 static void
@@ -94,10 +103,12 @@ add_variant(struct dr_reader *r, struct dr_models *models, struct dr_price *pric
 		return;
 	}
 	dr_reader_only(r, object, variant_fields);
-	if (!dr_reader_decimal(r, object, "multiply", true, NANO_PER_PPM, MAX_MULTIPLY, &nano))
+	if (!dr_reader_decimal(
+		r, object, "multiply", true, NANO_PER_PPM, MAX_MULTIPLY, &nano))
 		return;
 	if (nano % NANO_PER_PPM != 0) {
-		dr_reader_mistake(r, "multiply", "may have at most six digits after the point");
+		dr_reader_mistake(
+		    r, "multiply", "may have at most six digits after the point");
 		return;
 	}
 	variant->field = dr_models_keep(models, dr_strdup(field));
@@ -127,7 +138,8 @@ read_variants(struct dr_reader *r, struct dr_models *models, struct dr_price *pr
 		if (json_object_is_type(of, json_type_object))
 			n += (size_t)json_object_object_length(of);
 	}
-	price->variants = dr_models_keep(models, dr_calloc(n + 1, sizeof *price->variants));
+	price->variants =
+	    dr_models_keep(models, dr_calloc(n + 1, sizeof *price->variants));
 	json_object_object_foreach (fields, field, values) {
 		size_t field_mark = dr_reader_enter(r, field);
 
@@ -164,7 +176,8 @@ read_row(struct dr_reader *r, struct dr_models *models, struct dr_price *price,
 	if (date != NULL && dr_date_parse(date, &price->effective_from_ms))
 		memcpy(price->date, date, sizeof price->date);
 	else if (date != NULL)
-		dr_reader_mistake(r, "effective_from", "must be a date such as \"2026-10-01\"");
+		dr_reader_mistake(
+		    r, "effective_from", "must be a date such as \"2026-10-01\"");
 	read_tiers(r, models, price, row);
 	if (dr_reader_decimal(r, row, "web_search", false, 0, MAX_SEARCH, &nano))
 		price->web_search = with_markup(r, nano);
@@ -177,18 +190,20 @@ by_date(const void *a, const void *b)
 	const struct dr_price *p = a, *q = b;
 
 	return (p->effective_from_ms > q->effective_from_ms) -
-	    (p->effective_from_ms < q->effective_from_ms);
+	       (p->effective_from_ms < q->effective_from_ms);
 }
 
 static void
 check_dates(struct dr_reader *r, const struct dr_model *model, int64_t now_ms)
 {
 	for (size_t i = 1; i < model->n_prices; i++)
-		if (model->prices[i].effective_from_ms == model->prices[i - 1].effective_from_ms)
+		if (model->prices[i].effective_from_ms ==
+		    model->prices[i - 1].effective_from_ms)
 			dr_reader_mistake(r, "prices", "two rows are effective from %s",
 			    model->prices[i].date);
 	if (model->prices[0].effective_from_ms > now_ms)
-		dr_reader_mistake(r, "prices", "no price is in force yet; the first is from %s",
+		dr_reader_mistake(r, "prices",
+		    "no price is in force yet; the first is from %s",
 		    model->prices[0].date);
 }
 
@@ -206,12 +221,14 @@ dr_prices_read(struct dr_reader *r, struct dr_models *models, struct dr_model *m
 		dr_reader_mistake(r, "prices", "must hold at least one price");
 		return;
 	}
-	model->prices = dr_models_keep(models, dr_calloc(model->n_prices, sizeof *model->prices));
+	model->prices =
+	    dr_models_keep(models, dr_calloc(model->n_prices, sizeof *model->prices));
 	r->failed = false; /* of this list alone, for a moment */
 	for (size_t i = 0; i < model->n_prices; i++) {
 		size_t mark = dr_reader_enter_element(r, "prices", i);
 
-		read_row(r, models, &model->prices[i], json_object_array_get_idx(list, i));
+		read_row(
+		    r, models, &model->prices[i], json_object_array_get_idx(list, i));
 		dr_reader_leave(r, mark);
 	}
 	if (!r->failed) {

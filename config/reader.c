@@ -1,5 +1,6 @@
 /*
- * reader - see the header. Knows JSON types and how to tell a mistake, not what a model is.
+ * reader - see the header. Knows JSON types and how to tell a mistake, not what a model
+ * is.
  */
 #include "config/reader.h"
 
@@ -67,7 +68,8 @@ dr_reader_leave(struct dr_reader *r, size_t mark)
 }
 
 void
-dr_reader_only(struct dr_reader *r, struct json_object *object, const char *const *known)
+dr_reader_only(
+    struct dr_reader *r, struct json_object *object, const char *const *known)
 {
 	json_object_object_foreach (object, key, value) {
 		const char *const *k = known;
@@ -82,7 +84,8 @@ dr_reader_only(struct dr_reader *r, struct json_object *object, const char *cons
 
 /* The member, or NULL with the mistake told where it had to be there. */
 static struct json_object *
-member(struct dr_reader *r, struct json_object *object, const char *field, bool required)
+member(
+    struct dr_reader *r, struct json_object *object, const char *field, bool required)
 {
 	struct json_object *value;
 
@@ -96,14 +99,17 @@ member(struct dr_reader *r, struct json_object *object, const char *field, bool 
 }
 
 const char *
-dr_reader_text(struct dr_reader *r, struct json_object *object, const char *field, bool required)
+dr_reader_text(
+    struct dr_reader *r, struct json_object *object, const char *field, bool required)
 {
 	struct json_object *value = member(r, object, field, required);
 	const char *text;
 
 	if (value == NULL)
 		return NULL;
-	text = json_object_is_type(value, json_type_string) ? json_object_get_string(value) : "";
+	text = json_object_is_type(value, json_type_string)
+		   ? json_object_get_string(value)
+		   : "";
 	if (*text != '\0' && strlen(text) == (size_t)json_object_get_string_len(value))
 		return text;
 	dr_reader_mistake(r, field, "must be a text that is not empty");
@@ -119,7 +125,8 @@ dr_reader_whole(struct dr_reader *r, struct json_object *object, const char *fie
 
 	if (value == NULL)
 		return false;
-	n = json_object_is_type(value, json_type_int) ? json_object_get_int64(value) : INT64_MIN;
+	n = json_object_is_type(value, json_type_int) ? json_object_get_int64(value)
+						      : INT64_MIN;
 	if (n < least || n > most) {
 		dr_reader_mistake(r, field,
 		    "must be a whole number from %" PRId64 " to %" PRId64, least, most);
@@ -141,10 +148,12 @@ dr_reader_decimal(struct dr_reader *r, struct json_object *object, const char *f
 		return false;
 	if (!json_object_is_type(value, json_type_string)) {
 		/* a JSON number has been through floating point by now */
-		dr_reader_mistake(r, field, "must be a decimal in quotes, such as \"3.00\"");
+		dr_reader_mistake(
+		    r, field, "must be a decimal in quotes, such as \"3.00\"");
 		return false;
 	}
-	if (strlen(json_object_get_string(value)) == (size_t)json_object_get_string_len(value) &&
+	if (strlen(json_object_get_string(value)) ==
+		(size_t)json_object_get_string_len(value) &&
 	    dr_money_parse(json_object_get_string(value), &nano) && nano >= least &&
 	    nano <= most) {
 		*out = nano;
@@ -152,13 +161,15 @@ dr_reader_decimal(struct dr_reader *r, struct json_object *object, const char *f
 	}
 	dr_money_format(least, low);
 	dr_money_format(most, high);
-	dr_reader_mistake(r, field, "must be a decimal from %s to %s in quotes, not \"%.32s\"",
-	    low, high, json_object_get_string(value));
+	dr_reader_mistake(r, field,
+	    "must be a decimal from %s to %s in quotes, not \"%.32s\"", low, high,
+	    json_object_get_string(value));
 	return false;
 }
 
 struct json_object *
-dr_reader_array(struct dr_reader *r, struct json_object *object, const char *field, bool required)
+dr_reader_array(
+    struct dr_reader *r, struct json_object *object, const char *field, bool required)
 {
 	struct json_object *value = member(r, object, field, required);
 

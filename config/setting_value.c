@@ -1,6 +1,6 @@
 /*
- * setting_value - see the header. Knows kinds and units, not which settings exist or where a
- * value came from.
+ * setting_value - see the header. Knows kinds and units, not which settings exist or
+ * where a value came from.
  */
 #include "config/setting_value.h"
 
@@ -15,8 +15,8 @@ struct unit {
 };
 
 /* smallest first */
-static const struct unit duration_units[] = { { "ms", 1 }, { "s", 1000 }, { "m", 60000 },
-	{ "h", 3600000 }, { "d", 86400000 }, { NULL, 0 } };
+static const struct unit duration_units[] = { { "ms", 1 }, { "s", 1000 },
+	{ "m", 60000 }, { "h", 3600000 }, { "d", 86400000 }, { NULL, 0 } };
 static const struct unit byte_units[] = { { "", 1 }, { "KiB", 1024 },
 	{ "MiB", 1024 * 1024 }, { "GiB", 1024 * 1024 * 1024 }, { NULL, 0 } };
 

@@ -13,7 +13,8 @@
 #include "base/dr_assert.h"
 #include "base/strbuf.h"
 
-#define DR_MAX_SETTING_VALUE 4096 /* bytes of one value: longer than any path may be */
+#define DR_MAX_SETTING_VALUE 4096 /* bytes of one value: longer than any path may be   \
+				   */
 
 enum dr_setting_kind {
 	DR_KIND_STRING,
@@ -44,16 +45,16 @@ static inline bool
 dr_setting_is_text(const struct dr_setting_row *row)
 {
 	return row->kind == DR_KIND_STRING || row->kind == DR_KIND_SECRET ||
-	    row->kind == DR_KIND_PATH;
+	       row->kind == DR_KIND_PATH;
 }
 
 /*
- * Judge `text` as a value of this row. Numbers of every kind land in *value, in the kind's
- * unit (switches 0 or 1); for texts it stays unchanged. False: `problem` has got what
- * was expected, and the text unless it is a secret.
+ * Judge `text` as a value of this row. Numbers of every kind land in *value, in the
+ * kind's unit (switches 0 or 1); for texts it stays unchanged. False: `problem` has got
+ * what was expected, and the text unless it is a secret.
  */
-bool dr_setting_parse(const struct dr_setting_row *row, const char *text, int64_t *value,
-    struct dr_strbuf *problem) DR_MUSTCHECK;
+bool dr_setting_parse(const struct dr_setting_row *row, const char *text,
+    int64_t *value, struct dr_strbuf *problem) DR_MUSTCHECK;
 
 /* The bounds as a reader of the file would write them: "1KiB to 1GiB"; "" for texts. */
 void dr_setting_range(const struct dr_setting_row *row, struct dr_strbuf *out);

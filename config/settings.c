@@ -1,8 +1,9 @@
 /*
- * settings - see the header. Lays four layers over each other: defaults, file, command line,
- * environment. Each value is judged in the layer where it stands, so that a mistake in the
- * file is told even where the environment covers it. Relies on conf_file for the file's
- * syntax, on setting_value for kinds and units, on settings_check for what must fit together.
+ * settings - see the header. Lays four layers over each other: defaults, file, command
+ * line, environment. Each value is judged in the layer where it stands, so that a
+ * mistake in the file is told even where the environment covers it. Relies on conf_file
+ * for the file's syntax, on setting_value for kinds and units, on settings_check for
+ * what must fit together.
  */
 #include "config/settings.h"
 
@@ -21,8 +22,8 @@
 const struct dr_setting_row dr_setting_rows[] = {
 #define DR_SETTING_IS_RELOAD  false
 #define DR_SETTING_IS_RESTART true
-#define DR_SETTING(name, KIND, def, least, most, reload, text)                           \
-	{ #name, DR_KIND_##KIND, def, least, most, DR_SETTING_IS_##reload, text,         \
+#define DR_SETTING(name, KIND, def, least, most, reload, text)                         \
+	{ #name, DR_KIND_##KIND, def, least, most, DR_SETTING_IS_##reload, text,       \
 		offsetof(struct dr_settings, name) },
 #include "config/settings.def"
 #undef DR_SETTING
@@ -173,7 +174,8 @@ on_mistake(void *arg, unsigned line, const char *what)
 	dr_setting_mistake(load, where, NULL, "%s", what);
 }
 
-/* Of two assignments to one name the later one wins, so that a script can add its own. */
+/* Of two assignments to one name the later one wins, so that a script can add its own.
+ */
 static void
 take_command_line(struct dr_setting_load *load, const char *const *assignments)
 {
@@ -183,16 +185,19 @@ take_command_line(struct dr_setting_load *load, const char *const *assignments)
 		const struct dr_setting_row *row = find_row(name);
 
 		if ((*assignments)[len] != '=')
-			dr_setting_mistake(load, "command line", name, "expected NAME=VALUE");
+			dr_setting_mistake(
+			    load, "command line", name, "expected NAME=VALUE");
 		else if (row == NULL)
-			dr_setting_mistake(load, "command line", name, "unknown setting");
+			dr_setting_mistake(
+			    load, "command line", name, "unknown setting");
 		else
 			assign(load, row, *assignments + len + 1, "command line");
 		free(name);
 	}
 }
 
-/* DEROUTER_STORE_TIMEOUT is store_timeout; lower case letters in the variable fit nothing. */
+/* DEROUTER_STORE_TIMEOUT is store_timeout; lower case letters in the variable fit
+ * nothing. */
 static const struct dr_setting_row *
 row_of_variable(const char *variable, size_t len)
 {
@@ -220,7 +225,8 @@ take_environment(struct dr_setting_load *load)
 
 		if (strncmp(*entry, ENV_PREFIX, strlen(ENV_PREFIX)) != 0)
 			continue;
-		snprintf(variable, sizeof variable, "%.*s", (int)(len < 127 ? len : 127), *entry);
+		snprintf(variable, sizeof variable, "%.*s",
+		    (int)(len < 127 ? len : 127), *entry);
 		if (strcmp(variable, ENV_PREFIX "CONFIG") == 0)
 			continue; /* names the file; the programs read it themselves */
 		row = row_of_variable(*entry, len);
@@ -228,7 +234,8 @@ take_environment(struct dr_setting_load *load)
 			dr_setting_mistake(load, variable, NULL,
 			    "no setting belongs to this environment variable");
 		else
-			assign(load, row, (*entry)[len] == '=' ? *entry + len + 1 : "", variable);
+			assign(load, row, (*entry)[len] == '=' ? *entry + len + 1 : "",
+			    variable);
 	}
 }
 
@@ -284,8 +291,8 @@ dr_settings_gather(const char *path, const char *const *assignments, bool *whole
 }
 
 bool
-dr_settings_load(const char *path, const char *const *assignments, struct dr_settings **out,
-    dr_report *report, void *report_arg)
+dr_settings_load(const char *path, const char *const *assignments,
+    struct dr_settings **out, dr_report *report, void *report_arg)
 {
 	bool whole;
 	struct dr_settings *settings =
@@ -311,14 +318,14 @@ dr_settings_free(struct dr_settings **settings)
 }
 
 bool
-dr_settings_differ(const struct dr_settings *a, const struct dr_settings *b, size_t *pos,
-    const char **name)
+dr_settings_differ(const struct dr_settings *a, const struct dr_settings *b,
+    size_t *pos, const char **name)
 {
 	while (*pos < dr_n_setting_rows) {
 		const struct dr_setting_row *row = &dr_setting_rows[(*pos)++];
 		bool same = dr_setting_is_text(row)
-		    ? strcmp(*text_of(a, row), *text_of(b, row)) == 0
-		    : number_of(a, row) == number_of(b, row);
+				? strcmp(*text_of(a, row), *text_of(b, row)) == 0
+				: number_of(a, row) == number_of(b, row);
 
 		if (row->restart && !same) {
 			*name = row->name;

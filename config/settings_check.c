@@ -1,6 +1,6 @@
 /*
- * settings_check - see the header. A rule here says why it exists; a rule about one value's
- * form alone belongs to its kind in setting_value.c.
+ * settings_check - see the header. A rule here says why it exists; a rule about one
+ * value's form alone belongs to its kind in setting_value.c.
  */
 #include "config/settings_check.h"
 
@@ -14,7 +14,8 @@
 #include "config/conf_file.h"
 #include "config/setting_value.h"
 
-#define MAX_MARKUP INT64_C(100000) /* basis points: prices stay far below DR_MONEY_MAX */
+#define MAX_MARKUP                                                                     \
+	INT64_C(100000) /* basis points: prices stay far below DR_MONEY_MAX */
 
 static const char *
 where_of(const struct dr_setting_load *load, size_t offset)
@@ -26,7 +27,7 @@ where_of(const struct dr_setting_load *load, size_t offset)
 }
 
 #define WHERE(load, member) where_of(load, offsetof(struct dr_settings, member))
-#define MISTAKE(load, member, ...)                                                       \
+#define MISTAKE(load, member, ...)                                                     \
 	dr_setting_mistake(load, WHERE(load, member), #member, __VA_ARGS__)
 
 bool
@@ -73,13 +74,15 @@ check_addresses(struct dr_setting_load *load)
 	const struct dr_settings *s = load->settings;
 
 	if (s->listen[0] != '\0' && !is_address(s->listen))
-		MISTAKE(load, listen, "must be unix:/path or host:port, not \"%.64s\"", s->listen);
+		MISTAKE(load, listen, "must be unix:/path or host:port, not \"%.64s\"",
+		    s->listen);
 	if (!is_address(s->redis_address))
-		MISTAKE(load, redis_address, "must be unix:/path or host:port, not \"%.64s\"",
-		    s->redis_address);
+		MISTAKE(load, redis_address,
+		    "must be unix:/path or host:port, not \"%.64s\"", s->redis_address);
 }
 
-/* The prefix stands in front of every key, in headers: nothing there may need quoting. */
+/* The prefix stands in front of every key, in headers: nothing there may need quoting.
+ */
 static void
 check_key_prefix(struct dr_setting_load *load)
 {
@@ -92,7 +95,8 @@ check_key_prefix(struct dr_setting_load *load)
 	for (; *p != '\0'; p++)
 		if (!((*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') ||
 			(*p >= '0' && *p <= '9') || *p == '-' || *p == '_')) {
-			MISTAKE(load, key_prefix, "may hold letters, digits, - and _ only");
+			MISTAKE(
+			    load, key_prefix, "may hold letters, digits, - and _ only");
 			return;
 		}
 }
@@ -117,20 +121,24 @@ check_words(struct dr_setting_load *load)
 
 	if (strcmp(s->log_level, "error") != 0 && strcmp(s->log_level, "warn") != 0 &&
 	    strcmp(s->log_level, "info") != 0)
-		MISTAKE(load, log_level, "must be error, warn or info, not \"%.64s\"", s->log_level);
+		MISTAKE(load, log_level, "must be error, warn or info, not \"%.64s\"",
+		    s->log_level);
 	if (!dr_log_areas_known(s->log_areas))
-		MISTAKE(load, log_areas, "names an unknown area: \"%.128s\"", s->log_areas);
+		MISTAKE(
+		    load, log_areas, "names an unknown area: \"%.128s\"", s->log_areas);
 	if (!dr_markup_parse(s->markup, &basis_points))
 		MISTAKE(load, markup,
 		    "must be a percentage such as \"12.5%%\", at most 1000%%, with at most two digits "
-		    "after the point, not \"%.64s\"", s->markup);
+		    "after the point, not \"%.64s\"",
+		    s->markup);
 	if (s->models_file[0] == '\0')
 		MISTAKE(load, models_file, "must name a file");
 	if (s->secrets_key_file[0] == '\0')
 		MISTAKE(load, secrets_key_file, "must name a file");
 }
 
-/* The file's first line becomes redis_password, so that the rest asks one member only. */
+/* The file's first line becomes redis_password, so that the rest asks one member only.
+ */
 static void
 read_password_file(struct dr_setting_load *load)
 {
@@ -140,9 +148,11 @@ read_password_file(struct dr_setting_load *load)
 
 	if (s->redis_password[0] != '\0' || s->redis_password_file[0] == '\0')
 		return;
-	text = dr_conf_slurp(s->redis_password_file, DR_MAX_SETTING_VALUE, &len, why, sizeof why);
+	text = dr_conf_slurp(
+	    s->redis_password_file, DR_MAX_SETTING_VALUE, &len, why, sizeof why);
 	if (text == NULL) {
-		MISTAKE(load, redis_password_file, "%.512s %s", s->redis_password_file, why);
+		MISTAKE(load, redis_password_file, "%.512s %s", s->redis_password_file,
+		    why);
 		return;
 	}
 	text[strcspn(text, "\r\n")] = '\0';

@@ -13,21 +13,23 @@
 struct dr_setting_load {
 	const char *path; /* NULL: no file */
 	struct dr_settings *settings;
-	char **where;         /* by row: the place that set it, NULL for the default; owned texts */
+	char **where; /* by row: the place that set it, NULL for the default; owned
+			 texts */
 	unsigned *first_line; /* by row: where the file set it; 0: it did not */
 	dr_report *report;
 	void *report_arg;
 	bool failed;
 };
 
-/* "where: name: what is wrong" goes to the report. name may be NULL; where NULL: a default. */
-void dr_setting_mistake(struct dr_setting_load *load, const char *where, const char *name,
-    const char *format, ...) DR_PRINTF(4, 5);
+/* "where: name: what is wrong" goes to the report. name may be NULL; where NULL: a
+ * default. */
+void dr_setting_mistake(struct dr_setting_load *load, const char *where,
+    const char *name, const char *format, ...) DR_PRINTF(4, 5);
 
 /*
- * What dr_settings_load() does, but the settings are handed out in any case (owned by the
- * caller): with *whole false they are for finding further mistakes only, a value that was
- * wrong having left the one below it in place.
+ * What dr_settings_load() does, but the settings are handed out in any case (owned by
+ * the caller): with *whole false they are for finding further mistakes only, a value
+ * that was wrong having left the one below it in place.
  */
 struct dr_settings *dr_settings_gather(const char *path, const char *const *assignments,
     bool *whole, dr_report *report, void *report_arg) DR_MUSTCHECK;

@@ -99,8 +99,12 @@ libderouter_a_SOURCES += \
 
 # The Redis scripts, compiled in.
 DR_LUA = \
+	fcgi-app/scripts/account_add.lua \
 	fcgi-app/scripts/admit.lua \
+	fcgi-app/scripts/credit.lua \
+	fcgi-app/scripts/key_add.lua \
 	fcgi-app/scripts/key_read.lua \
+	fcgi-app/scripts/key_status.lua \
 	fcgi-app/scripts/lease_renew.lua \
 	fcgi-app/scripts/provider_read.lua \
 	fcgi-app/scripts/provider_renew.lua \

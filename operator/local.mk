@@ -1,1 +1,14 @@
-
+bin_PROGRAMS += derouterctl
+derouterctl_SOURCES = \
+	operator/ctl.h \
+	operator/ctl_account.c \
+	operator/ctl_key.c \
+	operator/ctl_ledger.c \
+	operator/ctl_model.c \
+	operator/ctl_options.c \
+	operator/ctl_output.c \
+	operator/ctl_provider.c \
+	operator/ctl_store.c \
+	operator/derouterctl.c
+derouterctl_LDADD = $(DR_LIBS)
+EXTRA_DIST += operator/README.md

@@ -18,22 +18,79 @@ if HAVE_CMOCKA
 LDADD = $(DR_LIBS) $(CMOCKA_LIBS)
 DR_UNIT_TESTS = \
 	tests/unit/test_body \
+	tests/unit/test_breaker \
 	tests/unit/test_crypto \
+	tests/unit/test_ctl \
 	tests/unit/test_error_body \
 	tests/unit/test_fcgi_conn \
 	tests/unit/test_fcgi_life \
+	tests/unit/test_fcgi_listen \
+	tests/unit/test_fcgi_oracle \
+	tests/unit/test_fcgi_output \
+	tests/unit/test_fcgi_protocol \
 	tests/unit/test_fcgi_wire \
 	tests/unit/test_http_client \
 	tests/unit/test_http_client_flow \
 	tests/unit/test_http_client_tls \
 	tests/unit/test_json \
 	tests/unit/test_json_scan \
+	tests/unit/test_loop \
+	tests/unit/test_models \
+	tests/unit/test_money \
+	tests/unit/test_price \
+	tests/unit/test_provider_record \
+	tests/unit/test_provider_rules \
+	tests/unit/test_provider_slots \
+	tests/unit/test_providers \
+	tests/unit/test_routing \
+	tests/unit/test_settings \
+	tests/unit/test_settings_docs \
 	tests/unit/test_sse \
 	tests/unit/test_store \
+	tests/unit/test_store_login \
 	tests/unit/test_store_outage \
+	tests/unit/test_store_reply \
 	tests/unit/test_store_wire \
-	tests/unit/test_tap
+	tests/unit/test_tap \
+	tests/unit/test_tap_usage
 check_PROGRAMS += $(DR_UNIT_TESTS)
 TESTS += $(DR_UNIT_TESTS)
 endif
 
+# What the FastCGI oracle test compares with: libfcgi's own responder.
+check_PROGRAMS += tests/peers/fcgx_echo
+tests_peers_fcgx_echo_SOURCES = tests/peers/fcgx_echo.c
+tests_peers_fcgx_echo_LDADD = $(FCGI_LIBS)
+
+# The load generator of `make bench`.
+noinst_PROGRAMS += derouter-load
+derouter_load_SOURCES = tests/bench/load.c tests/bench/load.h tests/bench/load_answer.c \
+	tests/bench/load_report.c
+derouter_load_LDADD =
+
+# Fuzz targets: with libFuzzer (configure --enable-fuzzers CC=clang), else fixed mutations, which
+# `make check` runs briefly.
+DR_FUZZERS = tests/fuzz/fuzz_fcgi_wire tests/fuzz/fuzz_json_scan tests/fuzz/fuzz_tap
+tests_fuzz_fuzz_fcgi_wire_SOURCES = tests/fuzz/fuzz_fcgi_wire.c
+tests_fuzz_fuzz_json_scan_SOURCES = tests/fuzz/fuzz_json_scan.c
+tests_fuzz_fuzz_tap_SOURCES = tests/fuzz/fuzz_tap.c
+tests_fuzz_fuzz_fcgi_wire_LDADD = $(DR_LIBS)
+tests_fuzz_fuzz_json_scan_LDADD = $(DR_LIBS)
+tests_fuzz_fuzz_tap_LDADD = $(DR_LIBS)
+if FUZZERS
+noinst_PROGRAMS += $(DR_FUZZERS)
+tests_fuzz_fuzz_fcgi_wire_LDFLAGS = -fsanitize=fuzzer
+tests_fuzz_fuzz_json_scan_LDFLAGS = -fsanitize=fuzzer
+tests_fuzz_fuzz_tap_LDFLAGS = -fsanitize=fuzzer
+else
+check_PROGRAMS += $(DR_FUZZERS)
+TESTS += $(DR_FUZZERS)
+tests_fuzz_fuzz_fcgi_wire_SOURCES += tests/fuzz/standalone_main.c
+tests_fuzz_fuzz_json_scan_SOURCES += tests/fuzz/standalone_main.c
+tests_fuzz_fuzz_tap_SOURCES += tests/fuzz/standalone_main.c
+endif
+
+EXTRA_DIST += tests/README.md tests/run tests/bench/README.md tests/bench/bench.mjs tests/bench/processes.mjs \
+	tests/bench/run tests/bench/stack.mjs tests/e2e/README.md tests/e2e/package.json tests/e2e/package-lock.json \
+	$(wildcard $(srcdir)/tests/e2e/*.mjs) tests/fuzz/README.md tests/lint tests/peers/README.md \
+	tests/peers/standin.test.mjs tests/unit/README.md tests/unit/fixtures $(wildcard $(srcdir)/tests/unit/*.h)

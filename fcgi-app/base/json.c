@@ -96,7 +96,12 @@ dr_json_parse(const char *text, size_t len, char *err, size_t err_size)
 	struct json_tokener *tokener;
 	struct json_object *root;
 	enum json_tokener_error why;
+	const char *nul = memchr(text, '\0', len);
 
+	if (nul != NULL) { /* json-c would take it for the end */
+		snprintf(err, err_size, "NUL byte at byte %zu", (size_t)(nul - text));
+		return NULL;
+	}
 	if (len == 0) {
 		snprintf(err, err_size, "empty document");
 		return NULL;

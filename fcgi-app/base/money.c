@@ -1,5 +1,6 @@
 /*
- * money - see the header. Digits in, digits out: no floating point comes near an amount.
+ * money - see the header. Digits in, digits out: no floating point comes near an
+ * amount.
  */
 #include "base/money.h"
 
@@ -60,8 +61,8 @@ dr_money_format(int64_t nano, char out[DR_MONEY_TEXT])
 	unsigned fraction = (unsigned)(size % (uint64_t)DR_NANO_PER_USD);
 	int n;
 
-	n = snprintf(out, DR_MONEY_TEXT, "%s%" PRIu64 ".%0*u", nano < 0 ? "-" : "", whole,
-	    PLACES, fraction);
+	n = snprintf(out, DR_MONEY_TEXT, "%s%" PRIu64 ".%0*u", nano < 0 ? "-" : "",
+	    whole, PLACES, fraction);
 	while (out[n - 1] == '0')
 		n--;
 	if (out[n - 1] == '.')

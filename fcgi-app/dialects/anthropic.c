@@ -87,6 +87,10 @@ static const struct dr_json_rule event_rules[] = {
 	{ .key = NULL },
 };
 
+/*
+ * Every event of this API has a type. content_block_stop, message_start and kinds not
+ * yet invented decide, and mean nothing more.
+ */
 static unsigned
 judge(const struct dr_event *event)
 {
@@ -139,6 +143,7 @@ add_cache_writes(const struct dr_counts *counts, struct dr_usage *usage)
 	usage->cache_write_5m = total - hour;
 }
 
+/* Totals so far, in every block: overwrite, never add. */
 static void
 add_usage(const struct dr_counts *counts, bool final, struct dr_usage *usage)
 {
@@ -159,6 +164,7 @@ add_usage(const struct dr_counts *counts, bool final, struct dr_usage *usage)
 	}
 }
 
+/* The request id is part of this API's bodies, beside the headers. */
 static void
 add_error(const struct dr_error_info *info, const char *message, const char *request_id,
     struct dr_strbuf *out)
@@ -172,6 +178,7 @@ add_error(const struct dr_error_info *info, const char *message, const char *req
 	dr_strbuf_addc(out, '}');
 }
 
+/* The SDKs throw on this name, even after output has come. */
 static void
 add_error_event(const struct dr_error_info *info, const char *message,
     const char *request_id, int64_t sequence, struct dr_strbuf *out)

@@ -30,6 +30,7 @@ problem(
 	snprintf(facts->problem, sizeof facts->problem, "%s %s", name, what);
 }
 
+/* Offsets, since the body may move while it is kept for a second attempt. */
 static struct dr_span
 span_of(const struct body_reading *reading, const struct dr_json_member *member)
 {
@@ -39,6 +40,10 @@ span_of(const struct body_reading *reading, const struct dr_json_member *member)
 
 /* ---- one field each ---- */
 
+/*
+ * null and "" are as good as absent; a name that cannot be one of ours is told as such
+ * here, before it is looked up.
+ */
 static void
 read_model(struct body_reading *reading, const struct dr_json_member *member)
 {
@@ -73,12 +78,14 @@ read_count(struct body_reading *reading, const struct dr_json_member *member,
 		*out = number;
 }
 
+/* The scan has checked the word: its first letter tells. */
 static bool
 is_true(const struct dr_json_member *member)
 {
 	return member->type == DR_JSON_BOOL && member->value[0] == 't';
 }
 
+/* null is what some clients send for "not set". */
 static void
 read_stream(struct body_reading *reading, const struct dr_json_member *member)
 {
@@ -94,6 +101,7 @@ struct options {
 	struct dr_json_member include; /* value NULL: absent */
 };
 
+/* Used for reading and again for editing, so that both see the same member. */
 static bool
 on_option(void *arg, const struct dr_json_member *member)
 {
@@ -107,6 +115,10 @@ on_option(void *arg, const struct dr_json_member *member)
 	return true;
 }
 
+/*
+ * Read one level deeper than all else, since what is asked for here decides what the
+ * client may see of the answer.
+ */
 static void
 read_stream_options(struct body_reading *reading, const struct dr_json_member *member)
 {
@@ -140,6 +152,7 @@ read_stream_options(struct body_reading *reading, const struct dr_json_member *m
 
 /* ---- the whole ---- */
 
+/* null says nothing that a price or a choice of provider could depend on. */
 static void
 read_span(struct body_reading *reading, const struct dr_json_member *member,
     enum dr_field field)
@@ -161,6 +174,7 @@ read_span(struct body_reading *reading, const struct dr_json_member *member,
 		*spans[field] = span_of(reading, member);
 }
 
+/* One row of the dialect's table (struct dr_body_field). */
 static void
 read_field(struct body_reading *reading, const struct dr_json_member *member,
     const struct dr_body_field *row)
@@ -186,7 +200,7 @@ read_field(struct body_reading *reading, const struct dr_json_member *member,
 	case DR_FIELD_BACKGROUND:
 		if (is_true(member))
 			problem(facts, DR_ERR_BAD_FIELD, "background",
-			    "is not supported: it would return before its usage is known");
+			    "is not supported: its usage would not be known");
 		break;
 	case DR_FIELD_STREAM_OPTIONS:
 		read_stream_options(reading, member);
@@ -196,6 +210,10 @@ read_field(struct body_reading *reading, const struct dr_json_member *member,
 	}
 }
 
+/*
+ * Names are compared unescaped: "mod\u0065l" is a second model to some parsers and not
+ * to others, which is exactly what must not get through.
+ */
 static bool
 on_member(void *arg, const struct dr_json_member *member)
 {
@@ -219,6 +237,10 @@ on_member(void *arg, const struct dr_json_member *member)
 	return true;
 }
 
+/*
+ * The whole body is scanned even after a BAD_FIELD: whether it is JSON at all is the
+ * greater trouble, and a duplicate may still come.
+ */
 void
 dr_body_read(
     enum dr_dialect_id dialect, const char *body, size_t len, struct dr_body_facts *out)
@@ -253,6 +275,7 @@ dr_body_read(
 
 /* ---- edits ---- */
 
+/* The texts are constants of this file or a model's name: both fit by construction. */
 static void
 edit(struct dr_edit *out, size_t at, size_t drop, const char *text)
 {
@@ -261,6 +284,7 @@ edit(struct dr_edit *out, size_t at, size_t drop, const char *text)
 	snprintf(out->text, sizeof out->text, "%s", text);
 }
 
+/* Quotes and all: the name may need escapes. */
 static void
 edit_model(
     struct dr_edit *out, const struct dr_body_facts *facts, const char *model_there)

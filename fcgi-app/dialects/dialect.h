@@ -48,8 +48,7 @@ struct dr_body_facts {
 	struct dr_span stream_options_at; /* the value's bytes, null too */
 	bool stream_options_null;         /* the member is there, as null */
 
-	/* what may change the price: the raw value, for models.json to decide; null is
-	 * absent */
+	/* what may change the price: the raw value, for models.json; null is absent */
 	struct dr_span service_tier, speed, inference_geo;
 	/*
 	 * What binds a request to a provider's organisation, or to its cache.

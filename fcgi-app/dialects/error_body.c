@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "dialects/parts.h"
 
+/* The one place that knows all dialects. */
 const struct dr_dialect_parts *
 dr_dialect_parts(enum dr_dialect_id dialect)
 {
@@ -80,6 +81,7 @@ static const struct {
 	{ "invalid_prompt", DR_FAULT_CALLER },
 };
 
+/* NONE: the word says nothing by itself. */
 static enum dr_fault
 fault_of_word(const char *word)
 {
@@ -104,6 +106,7 @@ fault_of_error(const struct dr_provider_error *error)
 	return by_code;
 }
 
+/* What HTTP says where the words do not help (architecture.md section 5). */
 static enum dr_fault
 fault_of_status(int status)
 {
@@ -124,6 +127,10 @@ fault_of_status(int status)
 	}
 }
 
+/*
+ * A word may make an error the provider's trouble; none makes a 5xx the caller's, since
+ * providers put invalid_request_error on errors of their own.
+ */
 void
 dr_error_judge(int status, bool in_shape, struct dr_provider_error *out)
 {
@@ -163,6 +170,7 @@ keep_word(const struct dr_json_member *member, char *out, size_t out_size)
 		dr_json_text_cut(member->value, member->value_len, out, out_size);
 }
 
+/* An error that is no object is not in the shape, whatever else it is. */
 static bool
 on_outer(void *arg, const struct dr_json_member *member)
 {
@@ -177,6 +185,7 @@ on_outer(void *arg, const struct dr_json_member *member)
 	return true;
 }
 
+/* The message is what makes it an error object; type and code may be absent or null. */
 static bool
 on_inner(void *arg, const struct dr_json_member *member)
 {
@@ -195,6 +204,10 @@ on_inner(void *arg, const struct dr_json_member *member)
 	return true;
 }
 
+/*
+ * Two scans, one per level: so the check is as strict as the scan of a request's body,
+ * and what is passed on to the client byte for byte is JSON.
+ */
 bool
 dr_read_provider_error(enum dr_dialect_id dialect, int status, const char *body,
     size_t len, struct dr_provider_error *out)

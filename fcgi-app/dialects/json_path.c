@@ -34,6 +34,7 @@ skip_space(const char *p, const char *end)
 	return p;
 }
 
+/* Not JSON: read no further, the bytes are still passed on by the tap. */
 static const char *
 broken(struct dr_json_path *path, const char *end)
 {
@@ -41,6 +42,7 @@ broken(struct dr_json_path *path, const char *end)
 	return end;
 }
 
+/* Level 0 is the document, which is an object always: its bit is never asked for. */
 static bool
 in_object(const struct dr_json_path *path)
 {
@@ -64,6 +66,7 @@ rule_for(const struct dr_json_rule *rules, const char *key, size_t len)
 
 /* ---- telling the owner ---- */
 
+/* `cut` is the text's own; for the rest it is false. */
 static void
 report(struct dr_json_path *path, bool opened, const char *text, size_t len)
 {
@@ -77,6 +80,7 @@ report(struct dr_json_path *path, bool opened, const char *text, size_t len)
 		path->value(path->arg, path->rule->id, &value);
 }
 
+/* One capture at a time: what stands inside of one is captured with it already. */
 static void
 begin_capture(struct dr_json_path *path, const char *from)
 {
@@ -103,6 +107,10 @@ add_capture(struct dr_json_path *path, const char *to)
 	path->mark = to;
 }
 
+/*
+ * The callback may take the buffer away by exchanging it (tap.c does): nothing of it is
+ * touched afterwards.
+ */
 static void
 end_capture(struct dr_json_path *path, const char *to)
 {
@@ -129,6 +137,10 @@ value_done(struct dr_json_path *path, const char *after)
 
 /* ---- containers ---- */
 
+/*
+ * Without rules for its members a container is skipped: no levels are counted for it
+ * but how many brackets are open, so that depth costs no memory.
+ */
 static const char *
 open_container(struct dr_json_path *path, const char *p)
 {
@@ -136,7 +148,7 @@ open_container(struct dr_json_path *path, const char *p)
 	    path->rule != NULL ? path->rule->below : NULL;
 
 	path->type = *p == '{' ? DR_JSON_OBJECT : DR_JSON_ARRAY;
-	if (path->depth == 0) /* the document itself */
+	if (path->depth == 0) /* the document itself has no rule, only its members do */
 		below = path->rules[0];
 	path->cut = false;
 	report(path, true, NULL, 0);
@@ -148,12 +160,14 @@ open_container(struct dr_json_path *path, const char *p)
 	}
 	path->depth++;
 	path->rules[path->depth] = below;
+	/* the bit may be left from another container on this level */
 	path->objects &= ~(UINT32_C(1) << path->depth);
 	path->objects |= (uint32_t)(*p == '{') << path->depth;
 	path->state = *p == '{' ? AT_MEMBER : AT_VALUE;
 	return p + 1;
 }
 
+/* The kinds of brackets are compared only on the levels that are read. */
 static const char *
 close_container(struct dr_json_path *path, const char *p, const char *end)
 {
@@ -164,6 +178,7 @@ close_container(struct dr_json_path *path, const char *p, const char *end)
 	return value_done(path, p + 1);
 }
 
+/* Outside of strings, within a container of which nothing is wanted. */
 static const char *
 in_skipped(struct dr_json_path *path, const char *p, const char *end)
 {
@@ -181,6 +196,10 @@ in_skipped(struct dr_json_path *path, const char *p, const char *end)
 	return p + 1;
 }
 
+/*
+ * Backslashes are stepped over two bytes at a time; where the piece ends between the
+ * two the second one is owed to the next piece.
+ */
 static const char *
 in_skipped_string(struct dr_json_path *path, const char *p, const char *end)
 {
@@ -211,6 +230,8 @@ begin_text(struct dr_json_path *path, enum state state)
 	path->cut = path->escaped = false;
 }
 
+/* Keys and short scalars that a cut has split, or that hold escapes, are put together
+ * here. */
 static void
 add_text(struct dr_json_path *path, const char *from, const char *to)
 {
@@ -246,6 +267,10 @@ report_scalar(struct dr_json_path *path, const char *from, const char *to)
 	}
 }
 
+/*
+ * Any value string on a level that is read. The bytes of an escape count as what they
+ * stand for, about: \n is 1, \u4e16 is 4. It is an estimate that they feed.
+ */
 static const char *
 in_string(struct dr_json_path *path, const char *p, const char *end)
 {
@@ -272,6 +297,7 @@ in_string(struct dr_json_path *path, const char *p, const char *end)
 	return to;
 }
 
+/* A number or a word ends with the byte behind it, which is left for the next step. */
 static const char *
 in_scalar(struct dr_json_path *path, const char *p, const char *end)
 {
@@ -287,6 +313,10 @@ in_scalar(struct dr_json_path *path, const char *p, const char *end)
 	return value_done(path, to);
 }
 
+/*
+ * An array's elements share one rule, "[]". A bare `]` here is an empty array; that it
+ * also takes [1,] does no harm, since nothing is decided by it.
+ */
 static const char *
 at_value(struct dr_json_path *path, const char *p, const char *end)
 {
@@ -314,6 +344,7 @@ at_value(struct dr_json_path *path, const char *p, const char *end)
 
 /* ---- members ---- */
 
+/* Most keys come whole and are compared where they are. */
 static const char *
 in_key(struct dr_json_path *path, const char *p, const char *end)
 {

@@ -21,6 +21,7 @@ struct scan {
 	size_t err_size;
 };
 
+/* Byte 0 is the first of the text given. */
 static bool
 wrong_at(struct scan *scan, const char *what, const char *where)
 {
@@ -36,6 +37,7 @@ wrong(struct scan *scan, const char *what)
 	return wrong_at(scan, scan->p < scan->end ? what : "unexpected end", scan->p);
 }
 
+/* JSON's four kinds of white space; a NUL or a BOM is none. */
 static void
 skip_space(struct scan *scan)
 {
@@ -43,6 +45,7 @@ skip_space(struct scan *scan)
 		scan->p++;
 }
 
+/* Not isxdigit(): the locale has no say here. */
 static bool
 is_hex(char c)
 {
@@ -142,6 +145,7 @@ take_container(struct scan *scan)
 	return true;
 }
 
+/* true, false or null. */
 static bool
 take_word(struct scan *scan, const char *word)
 {
@@ -153,6 +157,7 @@ take_word(struct scan *scan, const char *word)
 	return true;
 }
 
+/* Digits as many as there are; returns how many. */
 static size_t
 take_digits(struct scan *scan)
 {
@@ -163,6 +168,7 @@ take_digits(struct scan *scan)
 	return (size_t)(scan->p - from);
 }
 
+/* The grammar of RFC 8259, section 6: no leading zero or plus, no bare point. */
 static bool
 take_number(struct scan *scan)
 {
@@ -189,6 +195,7 @@ take_number(struct scan *scan)
 	return true;
 }
 
+/* The first byte tells the type. */
 static bool
 take_value(struct scan *scan, enum dr_json_type *type)
 {
@@ -245,6 +252,10 @@ take_member(struct scan *scan, struct dr_json_member *member)
 	return true;
 }
 
+/*
+ * A loop over members, not a recursion: nested values are skipped by take_container()
+ * with a stack of one byte per level.
+ */
 bool
 dr_json_scan(const char *text, size_t len,
     bool (*member)(void *arg, const struct dr_json_member *member), void *arg,

@@ -21,6 +21,7 @@ encode_utf8(unsigned code, char out[4])
 	return n;
 }
 
+/* Four hexadecimal digits as a number; -1 where they are not. */
 static int
 hex4(const char *p, const char *end)
 {
@@ -66,6 +67,10 @@ utf8_length(const char *p, const char *end)
 
 /* One escape at p (a backslash) as UTF-8; returns how many raw bytes it took, 0: bad.
  */
+/*
+ * U+0000 is refused: the text ends up in C strings, where it would cut a name short.
+ * Half of a surrogate pair is no character.
+ */
 static size_t
 read_escape(const char *p, const char *end, char out[4], size_t *out_len)
 {
@@ -110,6 +115,7 @@ read_char(const char *p, const char *end, char out[4], size_t *out_len)
 	return n;
 }
 
+/* The raw bytes are the name in all but hostile bodies: compare them first. */
 bool
 dr_json_key_is(const struct dr_json_member *member, const char *name)
 {
@@ -130,6 +136,7 @@ dr_json_key_is(const struct dr_json_member *member, const char *name)
 	return *name == '\0';
 }
 
+/* On failure `out` is empty, so that half a name is never taken for a whole one. */
 bool
 dr_json_text(const struct dr_json_member *member, char *out, size_t out_size)
 {
@@ -154,6 +161,7 @@ dr_json_text(const struct dr_json_member *member, char *out, size_t out_size)
 	return true;
 }
 
+/* Also for text that is itself cut off, in an escape or within a character. */
 void
 dr_json_text_cut(const char *raw, size_t len, char *out, size_t out_size)
 {
@@ -188,6 +196,7 @@ read_digits(const char *p, const char *end, int64_t *value)
 	return true;
 }
 
+/* Where the digits from p on end. */
 static const char *
 digits_end(const char *p, const char *end)
 {

@@ -110,6 +110,10 @@ static const struct dr_json_rule event_rules[] = {
 	{ .key = NULL },
 };
 
+/*
+ * Any event but these two is a chunk of the answer. An error counts although choices
+ * stand beside it, as some routers send it.
+ */
 static unsigned
 judge(const struct dr_event *event)
 {
@@ -133,6 +137,7 @@ add_usage(const struct dr_counts *counts, bool final, struct dr_usage *usage)
 	dr_usage_split_input(counts, usage);
 }
 
+/* All four members always: clients read param and code unasked. */
 void
 dr_openai_add_error(const struct dr_error_info *info, const char *message,
     const char *request_id, struct dr_strbuf *out)
@@ -146,6 +151,7 @@ dr_openai_add_error(const struct dr_error_info *info, const char *message,
 	dr_strbuf_adds(out, "}}");
 }
 
+/* Nameless, and no [DONE] after it: the SDK throws on the error member. */
 static void
 add_error_event(const struct dr_error_info *info, const char *message,
     const char *request_id, int64_t sequence, struct dr_strbuf *out)

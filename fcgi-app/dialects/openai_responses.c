@@ -87,6 +87,10 @@ is_output_delta(const char *type)
 	       strcmp(type, "response.output_audio.delta") != 0;
 }
 
+/*
+ * response.in_progress decides: a model may then think for minutes, and the client
+ * should have its head. A response that failed is an error with a usage, maybe.
+ */
 static unsigned
 judge(const struct dr_event *event)
 {

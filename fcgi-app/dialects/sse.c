@@ -24,6 +24,8 @@ dr_sse_init(struct dr_sse *sse)
 	memset(sse, 0, sizeof *sse);
 }
 
+/* A field is known once its colon came; until then the letters may be a beginning only.
+ */
 static bool
 field_is(const struct dr_sse *sse, const char *name, size_t len)
 {
@@ -46,6 +48,7 @@ begin_value(struct dr_sse *sse, struct dr_sse_part *part)
 	}
 }
 
+/* Names that are too long are cut: none of those that matter are. */
 static void
 add_name(struct dr_sse *sse, const char *bytes, size_t n)
 {
@@ -73,10 +76,12 @@ end_line(struct dr_sse *sse, const char *bytes, size_t len, struct dr_sse_part *
 	}
 	sse->state = AT_LINE;
 	sse->tail = false;
+	/* an empty line ends what came before it, be it an event or nothing */
 	if (empty && (sse->name_len > 0 || sse->data)) {
 		part->kind = DR_SSE_EVENT;
 		sse->ended = sse->tail = true;
 	} else if (empty || (comment && !sse->fields)) {
+		/* a comment amid an event's lines must stay with them */
 		part->kind = DR_SSE_QUIET;
 		sse->fields = sse->fields && !empty;
 		sse->tail = true;
@@ -112,6 +117,7 @@ in_field(struct dr_sse *sse, const char *bytes, size_t len, struct dr_sse_part *
 	return n + 1;
 }
 
+/* Data is reported where it lies; only names are copied. */
 static size_t
 in_value(struct dr_sse *sse, const char *bytes, size_t len, struct dr_sse_part *part)
 {
@@ -159,11 +165,13 @@ dr_sse_next(struct dr_sse *sse, const char *bytes, size_t len, struct dr_sse_par
 	*part = (struct dr_sse_part){ DR_SSE_MORE, NULL, 0 };
 	if (len == 0)
 		return 0;
+	/* the owner has read name and flags by now; an LF owed belongs to them still */
 	if (sse->ended && !(sse->after_cr && bytes[0] == '\n')) {
 		sse->ended = sse->fields = sse->data = false;
 		sse->name_len = 0;
 		sse->name[0] = '\0';
 	}
+	/* a CR that ended the last piece, or the stream's first bytes */
 	n = before_line(sse, bytes, part);
 	if (n > 0)
 		return n;
@@ -187,6 +195,7 @@ dr_sse_next(struct dr_sse *sse, const char *bytes, size_t len, struct dr_sse_par
 	return in_value(sse, bytes, len, part);
 }
 
+/* A name that has no letters and no data is no event, as in end_line(). */
 bool
 dr_sse_pending(const struct dr_sse *sse)
 {

@@ -38,6 +38,8 @@ struct dr_tap {
 	struct dr_tap_state state;
 };
 
+/* The buffers take no memory before they are needed: most streams never use two of
+ * them. */
 struct dr_tap *
 dr_tap_new(enum dr_dialect_id dialect, bool strip_usage,
     void (*emit)(void *arg, const char *bytes, size_t len), void *arg)
@@ -79,6 +81,7 @@ dr_tap_state(const struct dr_tap *tap)
 
 /* ---- reading one event ---- */
 
+/* Words of an error are for people: unescaped as far as possible, cut to fit. */
 static void
 copy_word(char *out, size_t out_size, const struct dr_json_value *value)
 {
@@ -86,6 +89,10 @@ copy_word(char *out, size_t out_size, const struct dr_json_value *value)
 		dr_json_text_cut(value->text, value->len, out, out_size);
 }
 
+/*
+ * The capture becomes the block that is kept, and the old one's memory the next
+ * capture. Told twice: when the object opens, and when it is whole.
+ */
 static void
 take_usage(struct dr_tap *tap, const struct dr_json_value *value)
 {
@@ -103,6 +110,7 @@ take_usage(struct dr_tap *tap, const struct dr_json_value *value)
 	tap->state.raw_usage = tap->raw_usage.data;
 }
 
+/* What is no number leaves the last one in force. */
 static void
 take_sequence(struct dr_tap *tap, const struct dr_json_value *value)
 {
@@ -114,6 +122,7 @@ take_sequence(struct dr_tap *tap, const struct dr_json_value *value)
 		tap->event.sequence = -1;
 }
 
+/* The rules of the dialect say where each of these stands (parts.h). */
 static void
 on_value(void *arg, unsigned id, const struct dr_json_value *value)
 {
@@ -160,6 +169,10 @@ on_value(void *arg, unsigned id, const struct dr_json_value *value)
 	}
 }
 
+/*
+ * Error words are written straight into the state, which is valid only once error_seen
+ * is set; before that, each event starts clean.
+ */
 static void
 begin_event(struct dr_tap *tap)
 {
@@ -175,6 +188,7 @@ begin_event(struct dr_tap *tap)
 	tap->reading = true;
 }
 
+/* The first bytes are kept apart: [DONE] is no JSON. */
 static void
 take_data(struct dr_tap *tap, const char *bytes, size_t len)
 {
@@ -192,6 +206,10 @@ take_data(struct dr_tap *tap, const char *bytes, size_t len)
 
 /* ---- what it means ---- */
 
+/*
+ * Nothing but undecided events before it: no byte of an answer has gone out, so another
+ * provider may be asked.
+ */
 static void
 note_error(struct dr_tap *tap)
 {
@@ -213,6 +231,7 @@ end_event(struct dr_tap *tap)
 	if (!tap->reading)
 		begin_event(tap); /* a name without data */
 	tap->reading = false;
+	/* the data's own type wins: it is what the SDKs go by */
 	if (event->type[0] == '\0')
 		memcpy(event->type, tap->sse.name, sizeof tap->sse.name);
 	event->error |= strcmp(tap->sse.name, "error") == 0;
@@ -240,6 +259,7 @@ end_event(struct dr_tap *tap)
 
 /* ---- the bytes ---- */
 
+/* What is held always comes before the piece at hand. */
 static void
 emit_held(struct dr_tap *tap)
 {
@@ -249,6 +269,7 @@ emit_held(struct dr_tap *tap)
 	dr_strbuf_fini(&tap->hold);
 }
 
+/* The caller of the tap is never handed an empty slice. */
 static void
 emit_slice(struct dr_tap *tap, const char *from, const char *to)
 {
@@ -266,12 +287,17 @@ hold_rest(struct dr_tap *tap, const char *from, const char *to)
 		dr_strbuf_add(&tap->hold, from, len);
 		return;
 	}
+	/* above the hold: better a late cut than a client that waits for megabytes */
 	tap->state.mid_event = true;
 	tap->state.decided = true; /* bytes are going out */
 	emit_held(tap);
 	emit_slice(tap, from, to);
 }
 
+/*
+ * Events that end within this piece go out in one slice with all that lies before them.
+ * A held beginning goes first; an event that is left out cuts the slice in two.
+ */
 void
 dr_tap_feed(struct dr_tap *tap, const char *bytes, size_t len)
 {
@@ -340,6 +366,10 @@ end_pending(struct dr_tap *tap)
 		state->error_seen = before.error_seen;
 }
 
+/*
+ * A finish_reason without [DONE] is how some compatible servers end. A transport that
+ * broke is known to the caller, who does not ask then whether the answer is complete.
+ */
 void
 dr_tap_end(struct dr_tap *tap)
 {

@@ -10,6 +10,7 @@
 #include "dialects/parts.h"
 
 /* How many bytes from the start are among `set`. */
+/* strspn() for bytes that do not end with a NUL. */
 static size_t
 memspn(const char *bytes, size_t len, const char *set)
 {
@@ -63,6 +64,10 @@ dr_counts_take(struct dr_counts *counts, unsigned id, const struct dr_json_value
 	counts->seen |= 1u << which;
 }
 
+/*
+ * Cached tokens are inside of the prompt's; reasoning is inside of the completion's and
+ * stays there. Writes without a lifetime count as the five-minute kind.
+ */
 void
 dr_usage_split_input(const struct dr_counts *counts, struct dr_usage *usage)
 {
@@ -91,6 +96,7 @@ struct reading {
 	bool captured; /* the capture buffer holds a whole usage block */
 };
 
+/* Counts and the raw block come from one pass over the answer. */
 static void
 on_value(void *arg, unsigned id, const struct dr_json_value *value)
 {
@@ -105,6 +111,8 @@ on_value(void *arg, unsigned id, const struct dr_json_value *value)
 	}
 }
 
+/* No tree of the answer is built: eight megabytes of text are skipped by their quotes.
+ */
 bool
 dr_usage_of_answer(enum dr_dialect_id dialect, const char *body, size_t len,
     struct dr_usage *out, struct dr_strbuf *raw)

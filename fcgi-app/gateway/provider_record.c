@@ -156,8 +156,7 @@ place_ok(const char *at)
 }
 
 static const char *
-set_base_url(
-    struct dr_provider_record *r, const struct dr_field *f, const char *value)
+set_base_url(struct dr_provider_record *r, const struct dr_field *f, const char *value)
 {
 	const char *at = value;
 	size_t len = strlen(value);

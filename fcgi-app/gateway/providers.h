@@ -134,7 +134,8 @@ void dr_provider_take(struct dr_providers *providers, struct dr_provider_lease *
  */
 void dr_provider_give(struct dr_providers *providers, struct dr_provider_lease *lease);
 
-/* Slots held, being taken or still to be given back: 0 after a drain. */
+/* Slots held, being taken or still to be given back: 0 after a drain, unless Redis is
+ * away. */
 size_t dr_providers_leases(const struct dr_providers *providers);
 
 #endif

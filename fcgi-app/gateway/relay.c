@@ -164,6 +164,8 @@ dr_relay_begin(struct dr_request *req)
 	struct dr_exchange *up = &req->up;
 
 	if (up->tap != NULL) {
+		/* a good head says enough of the provider: a half-open circuit need not wait for the end */
+		dr_providers_outcome(req->gw->providers, up->lease.provider, DR_OUTCOME_OK, -1);
 		send_stream_head(req);
 		keep_alive(req);
 		dr_cost_so_far(req);
@@ -201,7 +203,8 @@ stream_ended(struct dr_request *req, enum dr_http_result result, const char *why
 {
 	const struct dr_tap_state *tap = dr_tap_state(req->up.tap);
 
-	dr_tap_end(req->up.tap);
+	if (result == DR_HTTP_OK) /* a broken one is not closed as if it had ended well */
+		dr_tap_end(req->up.tap);
 	if (!req->head_sent && (tap->complete || tap->error_seen)) {
 		if (tap->error_first && tap->error.fault != DR_FAULT_CALLER) {
 			opened_with_error(req, tap);

@@ -66,8 +66,8 @@ add_limits_left(struct dr_strbuf *head, const struct dr_request *req)
 		    (long long)a->rpm, (long long)a->rpm_left);
 		if (reset_in >= 60000)
 			dr_strbuf_addf(head, "%lldm", (long long)(reset_in / 60000));
-		dr_strbuf_addf(head, "%lld.%03llds\r\n", (long long)(reset_in % 60000 / 1000),
-		    (long long)(reset_in % 1000));
+		/* whole seconds, rounded up: "1m0s" */
+		dr_strbuf_addf(head, "%llds\r\n", (long long)((reset_in % 60000 + 999) / 1000));
 	}
 	dr_money_format(a->balance_left, usd);
 	dr_strbuf_addf(head, "x-derouter-balance-remaining: %s\r\n", usd);
@@ -213,12 +213,12 @@ static void
 reply_error_event(struct dr_request *req)
 {
 	struct dr_strbuf event;
-	int64_t sequence = -1;
+	int64_t sequence = 0;
 
 	if (req->up.tap != NULL) {
 		const struct dr_tap_state *tap = dr_tap_state(req->up.tap);
 
-		sequence = tap->sequence;
+		sequence = tap->sequence + 1;
 		if (tap->mid_event) /* an event too long to hold is partly out: end it first */
 			dr_reply_body(req, "\n\n", 2);
 	}

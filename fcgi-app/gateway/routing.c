@@ -210,6 +210,7 @@ draw(struct dr_provider *const *list, size_t n, const struct dr_provider *other,
 	for (size_t i = 0; i < n; i++)
 		if (list[i] != other)
 			total += list[i]->record->weight;
+	DR_ASSERT(total > 0); /* no weight is 0, and there is one more than `other` */
 	at = random % total;
 	for (size_t i = 0; i < n; i++) {
 		if (list[i] == other)

@@ -295,24 +295,25 @@ may_try_again(const struct dr_request *req)
  * rest that it asked for where that is short. True: the pause runs.
  */
 static bool
-same_again(struct dr_request *req)
+same_again(struct dr_request *req, int64_t cooling_ms)
 {
 	const struct dr_settings *s = req->config->settings;
-	const struct dr_attempt *last = &req->attempts[req->n_attempts - 1];
-	uint64_t wait_ms = SECOND_TRY_MS;
+	enum dr_outcome last;
 
 	if (req->n_attempts == 0 || req->second_try_used)
 		return false;
-	if (last->outcome == DR_OUTCOME_OVERLOADED) {
-		if (req->up.retry_after_ms < 0 || req->up.retry_after_ms > s->retry_wait_max)
+	last = req->attempts[req->n_attempts - 1].outcome;
+	if (last == DR_OUTCOME_OVERLOADED) {
+		if (cooling_ms < 0 || cooling_ms > s->retry_wait_max)
 			return false;
-		wait_ms = (uint64_t)req->up.retry_after_ms;
-	} else if (last->outcome != DR_OUTCOME_REFUSED && last->outcome != DR_OUTCOME_SERVER) {
+	} else if (last == DR_OUTCOME_REFUSED || last == DR_OUTCOME_SERVER) {
+		cooling_ms = SECOND_TRY_MS;
+	} else {
 		return false; /* silent: never the same; flagged: of no use */
 	}
 	req->second_try_used = true;
 	dr_timer_init(&req->pause, req->gw->loop, on_pause_over);
-	dr_timer_start(&req->pause, wait_ms);
+	dr_timer_start(&req->pause, (uint64_t)cooling_ms + 1);
 	return true;
 }
 
@@ -349,12 +350,13 @@ step_route(struct dr_request *req)
 	if (req->taking)
 		return DR_REQ_WAIT;
 	err = dr_request_choose(req, false, &provider, &wait_ms);
-	if (err == DR_OK && !may_try_again(req))
-		err = dr_outcome_error(req->attempts[req->n_attempts - 1].outcome);
+	if (err == DR_OK && !may_try_again(req)) /* out of attempts, or of time */
+		err = req->n_tried > 0 ? dr_outcome_error(req->tried[req->n_tried - 1].outcome) :
+					 DR_ERR_PROVIDER_TIMEOUT;
 	else if (err == DR_OK) {
 		take(req, provider);
 		return DR_REQ_WAIT;
-	} else if (may_try_again(req) && same_again(req)) {
+	} else if (may_try_again(req) && same_again(req, wait_ms)) {
 		return DR_REQ_WAIT;
 	}
 	return give_up(req, err, wait_ms);

@@ -17,7 +17,8 @@
 
 void dr_sha256_hex(const void *data, size_t len, char out[DR_SHA256_HEX]);
 
-/* Only because Redis names a script by its SHA-1 (EVALSHA): never for anything secret. */
+/* Only because Redis names a script by its SHA-1 (EVALSHA): never for anything secret.
+ */
 #define DR_SHA1_HEX 41
 void dr_sha1_hex(const void *data, size_t len, char out[DR_SHA1_HEX]);
 
@@ -35,9 +36,10 @@ void dr_random_id(char *out, size_t n);
 /*
  * Secrets at rest: AES-256-GCM with a 32-byte key from a file.
  *
- * dr_seal() appends "v1." + base64(nonce 12 || ciphertext || tag 16) to out; `context` (such as
- * the provider's name) is authenticated, so that a sealed text moved elsewhere does not open.
- * dr_open() appends the plain bytes; false when the text is damaged, or key or context differ.
+ * dr_seal() appends "v1." + base64(nonce 12 || ciphertext || tag 16) to out; `context`
+ * (such as the provider's name) is authenticated, so that a sealed text moved elsewhere
+ * does not open. dr_open() appends the plain bytes; false when the text is damaged, or
+ * key or context differ.
  */
 #define DR_SEAL_KEY_BYTES 32
 
@@ -49,10 +51,10 @@ struct dr_seal_key {
  * Read a key file: 64 hex digits and an optional newline; refuses a file that group or
  * others can read. False with one line in err.
  */
-bool dr_seal_key_load(const char *path, struct dr_seal_key *out, char *err, size_t err_size)
-    DR_MUSTCHECK;
-void dr_seal(const struct dr_seal_key *key, const char *context, const void *plain, size_t len,
-    struct dr_strbuf *out);
+bool dr_seal_key_load(
+    const char *path, struct dr_seal_key *out, char *err, size_t err_size) DR_MUSTCHECK;
+void dr_seal(const struct dr_seal_key *key, const char *context, const void *plain,
+    size_t len, struct dr_strbuf *out);
 bool dr_open(const struct dr_seal_key *key, const char *context, const char *sealed,
     struct dr_strbuf *out) DR_MUSTCHECK;
 

@@ -143,8 +143,7 @@ listen_unix(const struct attempt *attempt, const char *path, unsigned mode,
 
 /* ---- HOST:PORT ---- */
 
-/* Cut "host:port" or "[::1]:port" into two; an empty host or "*" means every address.
- */
+/* Cut "host:port" or "[::1]:port" in two; no host, or "*", means every address. */
 static int
 split(const struct attempt *attempt, char *host, size_t host_size, const char **port)
 {

@@ -43,7 +43,10 @@ begin_record(struct dr_fcgi_conn *conn, const char *bytes, size_t len)
 	return len;
 }
 
-/* What one turn writes piece by piece leaves in as few records as possible. */
+/*
+ * What one turn writes piece by piece leaves in as few records as possible. Writing
+ * nothing adds no record: an empty one would end the stream.
+ */
 void
 dr_fcgi_write(struct dr_fcgi_request *req, const char *bytes, size_t len)
 {
@@ -51,7 +54,7 @@ dr_fcgi_write(struct dr_fcgi_request *req, const char *bytes, size_t len)
 	size_t n;
 
 	DR_CHECK(req, DR_FCGI_REQUEST_MAGIC);
-	if (req->phase == DR_FCGI_GONE || len == 0) /* len 0 would end the stream */
+	if (req->phase == DR_FCGI_GONE)
 		return;
 	DR_ASSERT(req->phase == DR_FCGI_RUNS && conn->req == req);
 	for (; len > 0 && !conn->out.failed; bytes += n, len -= n)

@@ -52,9 +52,9 @@ keep_for_reuse(struct dr_transfer *transfer)
 	dr_list_append(&http->pool, &transfer->node);
 }
 
-/* Out of curl, which closes the connection or, over HTTP/2, the stream. */
+/* Out of curl. Where the end is not clean: the connection closes or, over HTTP/2, the stream. */
 void
-dr_http_take_out(struct dr_transfer *transfer)
+dr_http_take_out(struct dr_transfer *transfer, bool clean)
 {
 	CURLMcode rc =
 	    curl_multi_remove_handle(transfer->engine->multi, transfer->easy);
@@ -62,7 +62,7 @@ dr_http_take_out(struct dr_transfer *transfer)
 	DR_ASSERT(rc == CURLM_OK);
 	dr_list_remove(&transfer->node);
 	dr_list_remove(&transfer->resume_node);
-	if (transfer->engine == &transfer->http->engines[HTTP_MULTIPLEX]) {
+	if (!clean && transfer->engine == &transfer->http->engines[HTTP_MULTIPLEX]) {
 		transfer->engine->look_again = true;
 		dr_loop_defer(transfer->http->loop, &transfer->http->at_turn_end);
 	}
@@ -120,7 +120,7 @@ dr_http_finish(struct dr_transfer *transfer, CURLcode code)
 	const char *why = reason(transfer, result, code);
 
 	transfer->state = ENDING;
-	dr_http_take_out(transfer);
+	dr_http_take_out(transfer, result == DR_HTTP_OK);
 	transfer->http->n_running--;
 	dr_log_trace(http, "transfer %p: result %d, connected after %lld ms%s%s",
 	    (void *)transfer, (int)result, (long long)dr_http_connect_ms(transfer),
@@ -211,7 +211,7 @@ dr_http_cancel(struct dr_transfer **transferp)
 		return;
 	}
 	if (transfer->state == RUNNING)
-		dr_http_take_out(transfer);
+		dr_http_take_out(transfer, false);
 	dr_list_remove(&transfer->node);
 	dr_http_destroy(transfer);
 }

@@ -61,7 +61,7 @@ leave_curl(struct dr_http *http, struct http_engine *engine)
 		struct dr_transfer *transfer =
 		    DR_LIST_ENTRY(http->cancelled.next, struct dr_transfer, node);
 
-		dr_http_take_out(transfer);
+		dr_http_take_out(transfer, false);
 		dr_http_destroy(transfer);
 	}
 	while ((msg = curl_multi_info_read(engine->multi, &left)) != NULL)

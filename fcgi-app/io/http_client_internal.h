@@ -116,7 +116,7 @@ void dr_http_exchange_prepare(struct dr_transfer *transfer, /* once per request 
 void dr_http_drop_body(struct dr_transfer *transfer);
 
 /* client */
-void dr_http_take_out(struct dr_transfer *transfer); /* of curl; not inside it */
+void dr_http_take_out(struct dr_transfer *transfer, bool clean); /* not inside curl */
 void dr_http_destroy(struct dr_transfer *transfer);
 void dr_http_finish(struct dr_transfer *transfer, CURLcode code); /* calls on_end */
 

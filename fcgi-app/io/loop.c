@@ -227,8 +227,14 @@ on_poll(uv_poll_t *handle, int status, int events)
 
 	DR_CHECK(io, IO_MAGIC);
 	dr_clock_update();
-	if (status < 0)
+	if (status < 0) {
+		/* libuv has stopped watching; there may be bytes before the error. */
+		unsigned wanted = io->wanted;
+
 		bits = DR_IO_READ | DR_IO_WRITE;
+		io->wanted = 0;
+		dr_io_want(io, wanted);
+	}
 	if (events & UV_READABLE)
 		bits |= DR_IO_READ;
 	if (events & UV_WRITABLE)

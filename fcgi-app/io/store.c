@@ -224,35 +224,40 @@ dr_store_on_change(
 
 /* ---- turning the loop ---- */
 
+#define TICK_MS 20
+
+/*
+ * What is waited for may be done by the turn's own work, before it waits for an event:
+ * a timer that always runs bounds each wait.
+ */
 static void
-do_nothing(struct dr_timer *timer)
+tick(struct dr_timer *timer)
 {
-	(void)timer; /* it only ends the wait for events */
+	dr_timer_start(timer, TICK_MS);
 }
 
 bool
 dr_store_wait_up(struct dr_store *store, unsigned timeout_ms)
 {
-	struct dr_timer limit;
+	uint64_t end_ms = dr_clock_ms() + timeout_ms;
+	struct dr_timer ticks;
 
-	dr_timer_init(&limit, store->loop, do_nothing);
-	dr_timer_start(&limit, timeout_ms);
-	while (!dr_store_is_up(store) && dr_timer_running(&limit))
+	dr_timer_init(&ticks, store->loop, tick);
+	dr_timer_start(&ticks, 1);
+	while (!dr_store_is_up(store) && dr_clock_ms() < end_ms)
 		dr_loop_turn(store->loop);
-	dr_timer_stop(&limit);
+	dr_timer_stop(&ticks);
 	return dr_store_is_up(store);
 }
 
 void
 dr_store_wait(struct dr_store *store, const struct dr_store_call *call)
 {
-	struct dr_timer limit;
+	struct dr_timer ticks;
 
-	/* The first turn may answer the call without an event: it must not wait for
-	 * one. */
-	dr_timer_init(&limit, store->loop, do_nothing);
-	dr_timer_start(&limit, 0);
+	dr_timer_init(&ticks, store->loop, tick);
+	dr_timer_start(&ticks, 1);
 	while (call->slot != NULL)
 		dr_loop_turn(store->loop);
-	dr_timer_stop(&limit);
+	dr_timer_stop(&ticks);
 }

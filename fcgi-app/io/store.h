@@ -3,12 +3,13 @@
  *
  * Calls made in one loop turn leave in one write at its end. A call is answered exactly
  * once, from the loop: with Redis' reply, or with DR_ERR_STORE_DOWN when the connection
- * is not there, breaks, or the reply is not in within timeout_ms. While the connection
- * is down, or silent past a deadline (circuit open), new calls fail at the end of the
- * turn without waiting; reconnecting goes on behind with back-off (50 ms doubling to 2
- * s). The first reply closes the circuit; a connection that stays silent for another
- * timeout_ms is given up. A caller that tries again does so from a timer, never from
- * `done`.
+ * is not there, breaks, or the reply is not in within timeout_ms.
+ *
+ * While the connection is down, or silent past a deadline (circuit open), new calls
+ * fail at the end of the turn without waiting. Reconnecting goes on behind, after 50 ms
+ * at first and 2 s at most. The first reply closes the circuit; a connection that stays
+ * silent for another timeout_ms is given up. A caller that tries again does so from a
+ * timer, never from `done`: it would keep the turn from ending.
  *
  * A connection serves once AUTH and SELECT went through and INFO shows a master, not
  * loading, whose maxmemory-policy is noeviction where maxmemory is set.

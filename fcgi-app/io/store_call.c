@@ -13,6 +13,8 @@
  */
 #include <hiredis/async.h>
 #include <hiredis/hiredis.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"

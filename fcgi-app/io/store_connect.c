@@ -69,8 +69,8 @@ dr_store_drop(struct dr_store *store, const char *reason, bool refusal)
 	if (redis == NULL)
 		return;
 	go_away(store, reason, refusal);
-	/* Answers what is in flight: now, or, inside a reply's callback, right after
-	 * it. */
+	/* Answers what is in flight: now, or right after a reply's callback that asks.
+	 */
 	redisAsyncFree(redis);
 }
 
@@ -275,9 +275,8 @@ on_auth(redisAsyncContext *redis, void *answer, void *arg)
 		refuse(store, "AUTH", "a password is set here, but not in Redis");
 	else if (strstr(reply->str, "max number of clients") != NULL)
 		refuse(store, "AUTH", "Redis is at its limit of clients");
-	else
-		refuse(
-		    store, "AUTH", "refused by Redis"); /* such as: unknown command */
+	else /* such as a server where AUTH has another name */
+		refuse(store, "AUTH", "refused by Redis");
 }
 
 static void
@@ -296,6 +295,9 @@ unfit(const char *info)
 {
 	char value[32];
 
+	if (dr_store_info_field(info, "redis_mode", value, sizeof value) &&
+	    strcmp(value, "sentinel") == 0)
+		return "this is a Sentinel, which holds no data";
 	if (dr_store_info_field(info, "loading", value, sizeof value) &&
 	    strcmp(value, "0") != 0)
 		return "Redis is loading its data";

@@ -245,12 +245,10 @@ finish(struct link *link, uint64_t now)
 		report.ok++;
 	else
 		report.unexpected++;
-	if (opt.stream && answer->chunked && answer->status == 200) {
-		if (!load_answer_is_whole(answer))
-			report.cut++;
-		if (answer->deltas < opt.deltas)
-			report.events_lost += opt.deltas - answer->deltas;
-	}
+	if (opt.stream && answer->status == 200 && !load_answer_is_whole(answer))
+		report.cut++;
+	if (answer->deltas < opt.deltas)
+		report.events_lost += opt.deltas - answer->deltas;
 	load_add_sample(&report.whole, now - link->sent_us);
 	if (answer->close)
 		hang_up(link);
@@ -358,6 +356,8 @@ run(void)
 			last = now;
 	}
 	report.broken += busy; /* never answered */
+	report.requests += busy;
+	report.events_lost += busy * opt.deltas;
 	report.seconds = (double)(last - begin) / 1e6;
 }
 
@@ -384,24 +384,17 @@ set_target(const char *text)
 }
 
 static void
-set_option(int c)
+fail_usage(void)
+{
+	fputs(usage, stderr);
+	exit(2);
+}
+
+/* Options about what is asked, and what is expected. */
+static void
+set_request_option(int c)
 {
 	switch (c) {
-	case 't':
-		set_target(optarg);
-		break;
-	case 'c':
-		opt.connections = strtoul(optarg, NULL, 10);
-		break;
-	case 's':
-		opt.seconds = strtod(optarg, NULL);
-		break;
-	case 'n':
-		opt.requests = strtoull(optarg, NULL, 10);
-		break;
-	case 'r':
-		opt.ramp = strtod(optarg, NULL);
-		break;
 	case 'p':
 		opt.path = optarg;
 		break;
@@ -430,8 +423,31 @@ set_option(int c)
 		opt.abort_after = strtoull(optarg, NULL, 10);
 		break;
 	default:
-		fputs(usage, stderr);
-		exit(2);
+		fail_usage();
+	}
+}
+
+static void
+set_option(int c)
+{
+	switch (c) {
+	case 't':
+		set_target(optarg);
+		break;
+	case 'c':
+		opt.connections = strtoul(optarg, NULL, 10);
+		break;
+	case 's':
+		opt.seconds = strtod(optarg, NULL);
+		break;
+	case 'n':
+		opt.requests = strtoull(optarg, NULL, 10);
+		break;
+	case 'r':
+		opt.ramp = strtod(optarg, NULL);
+		break;
+	default:
+		set_request_option(c);
 	}
 }
 
@@ -452,7 +468,7 @@ main(int argc, char **argv)
 		set_option(c);
 	if (opt.to.sin_port == 0 || optind != argc ||
 	    (opt.seconds <= 0 && opt.requests == 0))
-		set_option('?');
+		fail_usage();
 	if (opt.seconds <= 0)
 		opt.seconds = 600;
 	getrlimit(RLIMIT_NOFILE, &files);

@@ -1,7 +1,7 @@
 // The two things that are compared, behind one stand-in: nginx alone (the floor), and the whole stack as
 // nginx-example/run starts it, with everything on. A third nginx is a provider with TLS and HTTP/2.
 import { spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
@@ -12,6 +12,7 @@ const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..')
 
 // The same in both nginx as far as it can be the same: workers, buffers, kept connections.
 const nginxConf = (dir, server, upstream) => `
+${process.getuid() === 0 ? 'user root;' : ''}
 daemon off;
 worker_processes auto;
 worker_rlimit_nofile 65536;
@@ -73,9 +74,13 @@ export async function startStack(build, floor, workers) {
   const port = await freePort();
   const run = path.join(root, 'nginx-example/run');
   const stop = () => exec(run, ['--stop', '--state', state]).catch((error) => console.error(`bench: ${error.stderr}`));
-  writeFileSync(`${floor.dir}/ca.pem`, '');
-  await exec(run, ['--background', '--no-provider', '--state', state, '--build', build, '--port', String(port), '--workers', String(workers)],
-    { timeout: 60000 }).catch(async (error) => { await stop(); throw new Error(`nginx-example/run: ${error.stdout || ''}${error.stderr || error}`); });
+  // Into a file, not a pipe: what it leaves running may keep the other end of a pipe open for ever.
+  const out = openSync(`${floor.dir}/run.log`, 'a');
+  const child = spawn(run, ['--background', '--no-provider', '--state', state, '--build', build, '--port', String(port), '--workers', String(workers)],
+    { stdio: ['ignore', out, out] });
+  closeSync(out);
+  const code = await new Promise((done) => child.on('exit', done));
+  if (code !== 0) { await stop(); throw new Error(`nginx-example/run: ${readFileSync(`${floor.dir}/run.log`, 'utf8')}`); }
   const env = Object.fromEntries(readFileSync(`${state}/env`, 'utf8').split('\n').filter(Boolean).map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]));
   const pidOf = (name) => Number(readFileSync(`${state}/${name}.pid`, 'utf8'));
   const spawners = Array.from({ length: workers }, (_, i) => pidOf(`worker-${i + 1}`));
@@ -96,6 +101,15 @@ export async function startStack(build, floor, workers) {
           '--credential-file', '-', '--model', model, '--max-concurrency', '100000'], { stdio: ['pipe', 'ignore', 'inherit'] });
         child.on('exit', (code) => (code === 0 ? done() : fail(new Error(`provider add ${name}: ${code}`))));
         child.stdin.end('bench-credential\n');
+      });
+    },
+    // New responders, so that memory is counted from nothing: multiwatch starts them again on the same sockets.
+    async restart() {
+      const old = stack.groups.app;
+      for (const pid of old) process.kill(pid, 'SIGTERM');
+      stack.groups.app = await until('new responders', () => {
+        const pids = group(spawners, 'derouter-fcgi').filter((pid) => !old.includes(pid));
+        return pids.length === workers && pids;
       });
     },
     // Change a setting that may change, and tell the responders.

@@ -19,12 +19,15 @@ const routes = {
   responses: { path: '/v1/responses', body: (model, text, extra) => ({ model, input: text, ...extra }) },
 };
 
+// HH:MM of UTC, so many hours from now.
+const clock = (hours) => new Date(Date.now() + hours * 3600_000).toISOString().slice(11, 16);
+
 before(async () => {
   stack = await startStack({ workers: 2, set: { response_timeout: '2s', total_timeout: '2s', failover_after: '2s', max_body: '64KiB', breaker_failures: '1000', cooldown: '10ms', cooldown_max: '10ms', default_rpm: '100000', default_concurrency: '100' } });
   standin = await stack.standin();
   await stack.provider('main', standin.url, { models: [MODEL] });
   await stack.provider('down', 'http://127.0.0.1:9', { models: [down] });
-  await stack.provider('resting', standin.url, { models: [resting], extra: ['--rest', '00:00-12:00', '--rest', '12:00-00:00'] });
+  await stack.provider('resting', standin.url, { models: [resting], extra: ['--rest', `${clock(-1)}-${clock(12)}`] });
   await stack.provider('full', standin.url, { models: [full], max: 1 });
   const account = await stack.account_with('100.00');
   keys.good = await stack.key_of(account);

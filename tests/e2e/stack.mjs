@@ -12,6 +12,8 @@ import http from 'node:http';
 const exec = promisify(execFile);
 export const root = path.resolve(import.meta.dirname, '../..');
 export const build = process.env.DEROUTER_BUILD || path.join(root, 'build/release');
+// Every other DEROUTER_ variable is a setting to the programs under test: none may leak into them.
+for (const name of Object.keys(process.env)) if (name.startsWith('DEROUTER_')) delete process.env[name];
 
 export async function freePort() {
   const server = net.createServer();

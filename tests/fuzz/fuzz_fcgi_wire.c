@@ -1,6 +1,6 @@
 /*
- * fuzz_fcgi_wire - any bytes through the FastCGI codec: nothing is read outside the input,
- * and what comes out does not depend on where the input is cut.
+ * fuzz_fcgi_wire - any bytes through the FastCGI codec: nothing is read outside the
+ * input, and what comes out does not depend on where the input is cut.
  */
 #include <fastcgi.h>
 #include <stdint.h>
@@ -25,8 +25,8 @@ mix(struct sum *sum, uint64_t value)
 }
 
 static bool
-on_content(void *arg, const struct dr_fcgi_record *record, const char *bytes, size_t len,
-    bool last)
+on_content(void *arg, const struct dr_fcgi_record *record, const char *bytes,
+    size_t len, bool last)
 {
 	struct sum *sum = arg;
 
@@ -51,8 +51,8 @@ feed_in_slices(const char *bytes, size_t len, size_t slice, bool stop)
 
 	dr_fcgi_reader_init(&reader, on_content, &sum);
 	for (size_t at = 0; at < len && said == DR_FCGI_MORE; at += slice)
-		said = dr_fcgi_feed(&reader, bytes + at,
-		    slice < len - at ? slice : len - at);
+		said = dr_fcgi_feed(
+		    &reader, bytes + at, slice < len - at ? slice : len - at);
 	mix(&sum, said);
 	return sum.hash;
 }
@@ -64,7 +64,8 @@ read_pairs(const char *block, size_t len)
 	size_t pos = 0, before = 0, name_len, value_len;
 	struct dr_strbuf out;
 
-	while (dr_fcgi_pair(block, len, &pos, &name, &name_len, &value, &value_len) == 1) {
+	while (
+	    dr_fcgi_pair(block, len, &pos, &name, &name_len, &value, &value_len) == 1) {
 		DR_ASSERT(pos > before && pos <= len);
 		DR_ASSERT(name >= block && name + name_len == value);
 		DR_ASSERT(value + value_len == block + pos);

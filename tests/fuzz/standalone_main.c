@@ -5,8 +5,8 @@
  *   fuzz_x                    mutations of a few seeds, the same ones every time
  *   fuzz_x -runs=N [FILE...]  N mutations of the files
  *
- * It finds no new paths by itself: it keeps the targets alive in `make check` and replays
- * what a real fuzzer has found.
+ * It finds no new paths by itself: it keeps the targets alive in `make check` and
+ * replays what a real fuzzer has found.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -123,11 +123,13 @@ built_in(struct seed seeds[MAX_SEEDS])
 				   "\1\4\0\1\0\12\0\0\4\4NAMEtext\1\4\0\1\0\0\0\0"
 				   "\1\5\0\1\0\2\6\0{}......\1\5\0\1\0\0\0\0"
 				   "\1\11\0\0\0\20\0\0\16\0FCGI_MAX_CONNS";
-	static const char sse[] = "event: message_start\ndata: {\"type\":\"message_start\"}\n"
-				  "\n: ping\r\n\r\ndata: {\"a\":[1,2.5,\"x\\n\"]}\n\n"
-				  "data: [DONE]\n\n";
-	static const char json[] = "{\"model\":\"m\",\"stream\":true,\"max_tokens\":1024,"
-				   "\"messages\":[{\"role\":\"user\",\"content\":\"\\u00e9\"}]}";
+	static const char sse[] =
+	    "event: message_start\ndata: {\"type\":\"message_start\"}\n"
+	    "\n: ping\r\n\r\ndata: {\"a\":[1,2.5,\"x\\n\"]}\n\n"
+	    "data: [DONE]\n\n";
+	static const char json[] =
+	    "{\"model\":\"m\",\"stream\":true,\"max_tokens\":1024,"
+	    "\"messages\":[{\"role\":\"user\",\"content\":\"\\u00e9\"}]}";
 	static const struct {
 		const char *bytes;
 		size_t len;

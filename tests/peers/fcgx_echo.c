@@ -1,6 +1,6 @@
 /*
- * fcgx_echo - a FastCGI responder made of libfcgi alone, the oracle for our own: it prints
- * the params sorted, the body's length and the body. Listens on descriptor 0.
+ * fcgx_echo - a FastCGI responder made of libfcgi alone, the oracle for our own: it
+ * prints the params sorted, the body's length and the body. Listens on descriptor 0.
  */
 #include <fcgiapp.h>
 #include <stdio.h>
@@ -13,7 +13,8 @@ by_name(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* All of the body; owned by the caller. CONTENT_LENGTH is not asked: the stream ends. */
+/* All of the body; owned by the caller. CONTENT_LENGTH is not asked: the stream ends.
+ */
 static char *
 read_body(FCGX_Stream *in, size_t *len)
 {
@@ -44,7 +45,8 @@ answer(FCGX_Request *request)
 	qsort(request->envp, n, sizeof *request->envp, by_name);
 	FCGX_PutS("Content-Type: text/plain\r\n\r\n", request->out);
 	for (size_t i = 0; i < n; i++)
-		FCGX_FPrintF(request->out, "%s\n", request->envp[i]);
+		if (strncmp(request->envp[i], "FCGI_ROLE=", 10) != 0)
+			FCGX_FPrintF(request->out, "%s\n", request->envp[i]);
 	FCGX_FPrintF(request->out, "\n%d\n", (int)len);
 	FCGX_PutStr(body, (int)len, request->out);
 	free(body);

@@ -1,6 +1,6 @@
 /*
- * fcgi_fixture - a FastCGI server in the test's own loop, and a raw client to script: it
- * sends the bytes it is told to and takes the replies apart. One thread, so that the
+ * fcgi_fixture - a FastCGI server in the test's own loop, and a raw client to script:
+ * it sends the bytes it is told to and takes the replies apart. One thread, so that the
  * order of things is the test's. Shared by the fcgi tests; each includes it once.
  */
 #ifndef DR_TEST_FCGI_FIXTURE_H
@@ -74,7 +74,8 @@ echo_text(const struct dr_fcgi_request *req, struct dr_strbuf *out)
 	size_t n = 0, len;
 
 	dr_strbuf_adds(out, "Content-Type: text/plain\r\n\r\n");
-	for (; n < DR_N_ELEMENTS(lines) && dr_fcgi_param_at(req, n, &name, &value); n++) {
+	for (; n < DR_N_ELEMENTS(lines) && dr_fcgi_param_at(req, n, &name, &value);
+	     n++) {
 		size_t size = strlen(name) + strlen(value) + 2;
 
 		lines[n] = dr_malloc(size);
@@ -228,14 +229,14 @@ settle(void)
 	} while (rig.ticks == before);
 }
 
-#define UNTIL(condition)                                                                 \
-	do {                                                                             \
-		uint64_t until_ = (dr_clock_update(), dr_clock_ms() + DEADLINE_MS);      \
-		while (!(condition)) {                                                   \
-			turn();                                                          \
-			dr_clock_update();                                               \
-			assert_true(dr_clock_ms() < until_);                             \
-		}                                                                        \
+#define UNTIL(condition)                                                               \
+	do {                                                                           \
+		uint64_t until_ = (dr_clock_update(), dr_clock_ms() + DEADLINE_MS);    \
+		while (!(condition)) {                                                 \
+			turn();                                                        \
+			dr_clock_update();                                             \
+			assert_true(dr_clock_ms() < until_);                           \
+		}                                                                      \
 	} while (0)
 
 /* ---- the client ---- */
@@ -243,17 +244,17 @@ settle(void)
 struct client {
 	int fd;
 	struct dr_fcgi_reader reader;
-	struct dr_strbuf answer;      /* STDOUT of all requests, one after the other */
-	struct dr_strbuf reply;       /* content of the last management record */
+	struct dr_strbuf answer; /* STDOUT of all requests, one after the other */
+	struct dr_strbuf reply;  /* content of the last management record */
 	uint8_t reply_type;
 	unsigned replies;
 	unsigned stdout_records, stdout_ends, ends;
 	size_t longest_record;
 	uint16_t ended_id;
-	uint8_t ended_status;         /* of the last END_REQUEST */
+	uint8_t ended_status; /* of the last END_REQUEST */
 	struct dr_strbuf end_body;
 	bool eof;
-	int error;                    /* errno of a read; 0: none */
+	int error; /* errno of a read; 0: none */
 };
 
 static inline bool
@@ -329,8 +330,8 @@ client_read(struct client *c)
 	ssize_t n = recv(c->fd, bytes, sizeof bytes, 0);
 
 	if (n > 0) {
-		assert_int_equal(dr_fcgi_feed(&c->reader, bytes, (size_t)n),
-		    DR_FCGI_MORE);
+		assert_int_equal(
+		    dr_fcgi_feed(&c->reader, bytes, (size_t)n), DR_FCGI_MORE);
 		return true;
 	}
 	if (n == 0)
@@ -386,7 +387,8 @@ add_begin(struct dr_strbuf *out, uint16_t id, uint16_t role, bool keep)
 	dr_fcgi_add_record(out, FCGI_BEGIN_REQUEST, id, body, sizeof body);
 }
 
-/* `bytes` as records of at most `slice` bytes, and the empty one that ends the stream. */
+/* `bytes` as records of at most `slice` bytes, and the empty one that ends the stream.
+ */
 static inline void
 add_stream(struct dr_strbuf *out, uint8_t type, uint16_t id, const char *bytes,
     size_t len, size_t slice)
@@ -432,8 +434,10 @@ expected_echo(struct dr_strbuf *out, const char *body, size_t len)
 {
 	dr_strbuf_init(out, 64 << 20);
 	dr_strbuf_adds(out, "Content-Type: text/plain\r\n\r\n");
-	dr_strbuf_addf(out, "CONTENT_LENGTH=%zu\nHTTP_X_API_KEY=sk-ant-dr-a-b-c\n"
-	    "QUERY_STRING=\nREQUEST_METHOD=POST\n\n%zu\n", len, len);
+	dr_strbuf_addf(out,
+	    "CONTENT_LENGTH=%zu\nHTTP_X_API_KEY=sk-ant-dr-a-b-c\n"
+	    "QUERY_STRING=\nREQUEST_METHOD=POST\n\n%zu\n",
+	    len, len);
 	dr_strbuf_add(out, body, len);
 }
 
@@ -456,6 +460,30 @@ exchange(struct client *c, uint16_t id, bool keep, const char *body, size_t len)
 	assert_memory_equal(c->answer.data, want.data, want.len);
 	dr_strbuf_fini(&want);
 	dr_strbuf_fini(&bytes);
+}
+
+/* A small request, not waited for. */
+static inline void
+send_request(struct client *c, uint16_t id, bool keep)
+{
+	struct dr_strbuf bytes;
+
+	dr_strbuf_init(&bytes, 1 << 16);
+	add_request(&bytes, id, keep, "{}", 2);
+	assert_true(client_send(c, bytes.data, bytes.len));
+	dr_strbuf_fini(&bytes);
+}
+
+/* A request that is held: returns when the server has it. */
+static inline struct held *
+hold(struct client *c, uint16_t id, bool keep)
+{
+	unsigned n = rig.n_held;
+
+	rig.answering = HOLD;
+	send_request(c, id, keep);
+	UNTIL(rig.n_held == n + 1);
+	return &rig.held[n];
 }
 
 #endif

@@ -366,10 +366,23 @@ seen_start(struct seen *seen, const char *method, const char *url,
 
 /* ---- turning the loop ---- */
 
+/* Wakes the loop so that the deadline is looked at. */
 static void
 on_tick(struct dr_timer *timer)
 {
-	(void)timer; /* wakes the loop so that the deadline is looked at */
+	dr_timer_start(timer, 50);
+}
+
+/* One turn that ends soon, whatever happens. */
+static DR_UNUSED void
+turn(void)
+{
+	struct dr_timer tick;
+
+	dr_timer_init(&tick, loop, on_tick);
+	dr_timer_start(&tick, 50);
+	dr_loop_turn(loop);
+	dr_timer_stop(&tick);
 }
 
 /* Turn the loop until *what is at least `least`, or fail at the deadline. */
@@ -377,16 +390,12 @@ static void
 turn_until(const unsigned *what, unsigned least)
 {
 	uint64_t deadline = dr_clock_ms() + DEADLINE_MS;
-	struct dr_timer tick;
 
-	dr_timer_init(&tick, loop, on_tick);
 	while (*what < least) {
-		dr_timer_start(&tick, 50);
-		dr_loop_turn(loop);
+		turn();
 		if (dr_clock_ms() > deadline)
 			fail_msg("nothing came within %d ms", DEADLINE_MS);
 	}
-	dr_timer_stop(&tick);
 }
 
 /* Turn the loop until nothing happens for a while (a turn that only waited). */
@@ -398,9 +407,9 @@ settle(void)
 	dr_timer_init(&tick, loop, on_tick);
 	for (int i = 0; i < 10; i++) {
 		dr_timer_start(&tick, 5);
-		while (dr_timer_running(&tick))
-			dr_loop_turn(loop);
+		dr_loop_turn(loop);
 	}
+	dr_timer_stop(&tick);
 }
 
 static int

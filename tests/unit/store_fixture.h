@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -61,23 +62,37 @@ logged(const char *text)
 
 /* ---- turning the loop ---- */
 
+/* Keeps a turn from waiting for an event that need not come. */
+static inline void
+tick_again(struct dr_timer *timer)
+{
+	dr_timer_start(timer, 10);
+}
+
 /* Until `condition`; fails where that takes beyond all reason. */
-#define TURN_UNTIL(condition)                                                            \
-	do {                                                                             \
-		struct dr_timer turn_limit;                                              \
-                                                                                         \
-		dr_timer_init(&turn_limit, loop, turn_limit_over);                       \
-		dr_timer_start(&turn_limit, LONG_MS);                                    \
-		while (!(condition) && dr_timer_running(&turn_limit))                    \
-			dr_loop_turn(loop);                                              \
-		dr_timer_stop(&turn_limit);                                              \
-		assert_true(condition);                                                  \
+#define TURN_UNTIL(condition)                                                          \
+	do {                                                                           \
+		uint64_t turn_end_ms = dr_clock_ms() + LONG_MS;                        \
+		struct dr_timer turn_ticks;                                            \
+                                                                                       \
+		dr_timer_init(&turn_ticks, loop, tick_again);                          \
+		dr_timer_start(&turn_ticks, 1);                                        \
+		while (!(condition) && dr_clock_ms() < turn_end_ms)                    \
+			dr_loop_turn(loop);                                            \
+		dr_timer_stop(&turn_ticks);                                            \
+		assert_true(condition);                                                \
 	} while (0)
 
+/* One turn that writes what is to be written and hardly waits. */
 static inline void
-turn_limit_over(struct dr_timer *timer)
+turn_at_once(void)
 {
-	(void)timer;
+	struct dr_timer ticks;
+
+	dr_timer_init(&ticks, loop, tick_again);
+	dr_timer_start(&ticks, 1);
+	dr_loop_turn(loop);
+	dr_timer_stop(&ticks);
 }
 
 /* ---- calls and what became of them ---- */
@@ -142,13 +157,15 @@ answer_init(struct answer *answer, bool with_late)
 
 /* Words as one text with single spaces: "SET k v". */
 static inline size_t
-split(char *line, struct dr_arg *argv, size_t most)
+split(const char *line, struct dr_arg *argv, size_t most)
 {
 	size_t n = 0;
 
-	for (char *save, *word = strtok_r(line, " ", &save); word != NULL && n < most;
-	     word = strtok_r(NULL, " ", &save))
-		argv[n++] = (struct dr_arg){ word, strlen(word) };
+	while (*line != '\0' && n < most) {
+		argv[n] = (struct dr_arg){ line, strcspn(line, " ") };
+		line += argv[n++].len;
+		line += *line == ' ';
+	}
 	return n;
 }
 
@@ -157,10 +174,8 @@ static inline void
 start(struct dr_store *store, const char *line, struct answer *answer)
 {
 	struct dr_arg argv[16];
-	char copy[512];
 
-	snprintf(copy, sizeof copy, "%s", line);
-	dr_store_command(store, "", argv, split(copy, argv, 16), &answer->call);
+	dr_store_command(store, "", argv, split(line, argv, 16), &answer->call);
 	assert_int_equal(answer->n_done, 0); /* never inside the call */
 }
 
@@ -191,9 +206,9 @@ run(struct dr_store *store, struct dr_script *script)
 	return answer;
 }
 
-#define SCRIPT(script_name, lua)                                                         \
-	{                                                                                \
-		.name = script_name, .source = lua, .source_len = sizeof(lua) - 1        \
+#define SCRIPT(script_name, lua)                                                       \
+	{                                                                              \
+		.name = script_name, .source = lua, .source_len = sizeof(lua) - 1      \
 	}
 
 /* ---- a private redis-server ---- */
@@ -211,7 +226,8 @@ redis_dir(struct redis *redis)
 	*redis = (struct redis){ 0 };
 	snprintf(redis->dir, sizeof redis->dir, "/tmp/dr-store-XXXXXX");
 	assert_non_null(mkdtemp(redis->dir));
-	snprintf(redis->unix_at, sizeof redis->unix_at, "unix:%s/redis.sock", redis->dir);
+	snprintf(
+	    redis->unix_at, sizeof redis->unix_at, "unix:%s/redis.sock", redis->dir);
 }
 
 /* A port that is free now. */
@@ -229,11 +245,13 @@ free_port(void)
 	return ntohs(sa.sin_port);
 }
 
-/* `options`: more command line, words with single spaces. Does not wait until it serves. */
+/* `options`: more command line, words with single spaces. Does not wait until it
+ * serves. */
 static inline void
 redis_start(struct redis *redis, bool tcp, const char *options)
 {
-	char line[700], *argv[48], port[16], *save, *word;
+	static char nothing[] = "";
+	char line[700], *argv[48], port[16], *rest = line, *word;
 	size_t n = 0;
 
 	snprintf(port, sizeof port, "%u", tcp ? free_port() : 0);
@@ -241,19 +259,24 @@ redis_start(struct redis *redis, bool tcp, const char *options)
 	if (tcp)
 		snprintf(redis->tcp_at, sizeof redis->tcp_at, "127.0.0.1:%s", port);
 	snprintf(line, sizeof line,
-	    "redis-server --port %s --unixsocket %s/redis.sock --save  --appendonly no "
+	    "redis-server --port %s --unixsocket %s/redis.sock --save --appendonly no "
 	    "--dir %s --logfile %s/log --enable-debug-command yes %s",
 	    port, redis->dir, redis->dir, redis->dir, options);
-	for (word = strtok_r(line, " ", &save); word != NULL && n < 47;
-	     word = strtok_r(NULL, " ", &save)) {
+	while ((word = strsep(&rest, " ")) != NULL && n < 46) {
+		if (*word == '\0')
+			continue;
 		argv[n++] = word;
 		if (strcmp(word, "--save") == 0)
-			argv[n++] = (char[1]){ "" };
+			argv[n++] = nothing;
 	}
 	argv[n] = NULL;
 	redis->pid = fork();
 	assert_true(redis->pid >= 0);
 	if (redis->pid == 0) {
+		/* A test that crashes leaves no server behind. */
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (freopen("/dev/null", "w", stdout) == NULL)
+			_exit(127);
 		execvp("redis-server", argv);
 		_exit(127);
 	}
@@ -288,7 +311,8 @@ redis_remove(struct redis *redis)
 static inline struct dr_store *
 store_at(const char *address, unsigned timeout_ms)
 {
-	struct dr_store_options options = { .address = address, .timeout_ms = timeout_ms };
+	struct dr_store_options options = { .address = address,
+		.timeout_ms = timeout_ms };
 
 	return dr_store_new(loop, &options);
 }

@@ -135,7 +135,7 @@ a_bad_body_says_what_is_wrong(void **unused)
 		    DR_ERR_BAD_JSON,
 		    "duplicate field \"stream_options.include_usage\"" },
 		{ R, "{\"model\":\"m\",\"background\":true}", DR_ERR_BAD_FIELD,
-		    "background is not supported: it would return before its usage is known" },
+		    "background is not supported: its usage would not be known" },
 		/* provider and gateway might read different ones */
 		{ A, "{\"model\":\"m\",\"model\":\"m\"}", DR_ERR_BAD_JSON,
 		    "duplicate field \"model\" at byte 13" },

@@ -1,6 +1,6 @@
 /*
- * The breaker's rules, each as a row of events at given times. With random = 0 an exponential
- * rest is its lower half.
+ * The breaker's rules, each as a row of events at given times. With random = 0 an
+ * exponential rest is its lower half.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,7 +11,8 @@
 #include "base/dr_assert.h"
 #include "gateway/breaker.h"
 
-#define T0 UINT64_C(1000000) /* no test begins at 0: that is what a zeroed member says */
+#define T0                                                                             \
+	UINT64_C(1000000) /* no test begins at 0: that is what a zeroed member says */
 
 static const struct dr_breaker_rules rules = {
 	.failures = 3,
@@ -21,7 +22,8 @@ static const struct dr_breaker_rules rules = {
 	.cooldown_max_ms = 1000,
 };
 
-enum { OK = DR_OUTCOME_OK,
+enum {
+	OK = DR_OUTCOME_OK,
 	CALLER = DR_OUTCOME_CALLER,
 	REFUSED = DR_OUTCOME_REFUSED,
 	SERVER = DR_OUTCOME_SERVER,
@@ -31,14 +33,15 @@ enum { OK = DR_OUTCOME_OK,
 	FULL = DR_OUTCOME_FULL,
 	NONE = DR_OUTCOME_NONE,
 	CLAIM = DR_N_OUTCOMES, /* not an outcome: an attempt begins */
-	GIVE_UP };
+	GIVE_UP
+};
 
 struct event {
-	uint64_t at;      /* after T0 */
+	uint64_t at; /* after T0 */
 	int what;
-	int64_t retry;    /* Retry-After; 0 stands for none here, see its own test */
-	uint64_t opens;   /* then: dr_breaker_opens_in() */
-	uint64_t cools;   /* then: dr_breaker_cools_for() */
+	int64_t retry;  /* Retry-After; 0 stands for none here, see its own test */
+	uint64_t opens; /* then: dr_breaker_opens_in() */
+	uint64_t cools; /* then: dr_breaker_cools_for() */
 };
 
 static void
@@ -66,18 +69,18 @@ play(const struct event *events, size_t n)
 	}
 }
 
-#define PLAY(...)                                                                        \
-	do {                                                                             \
-		static const struct event events[] = { __VA_ARGS__ };                    \
-		play(events, DR_N_ELEMENTS(events));                                     \
+#define PLAY(...)                                                                      \
+	do {                                                                           \
+		static const struct event events[] = { __VA_ARGS__ };                  \
+		play(events, DR_N_ELEMENTS(events));                                   \
 	} while (0)
 
 static void
 failures_in_the_window_open_the_circuit(void **state)
 {
 	(void)state;
-	PLAY({ 0, REFUSED, 0, 0, 0 }, { 10, SERVER, 0, 0, 0 }, { 20, SILENT, 0, 500, 0 },
-	    { 519, NONE, 0, 1, 0 }, { 520, NONE, 0, 0, 0 });
+	PLAY({ 0, REFUSED, 0, 0, 0 }, { 10, SERVER, 0, 0, 0 },
+	    { 20, SILENT, 0, 500, 0 }, { 519, NONE, 0, 1, 0 }, { 520, NONE, 0, 0, 0 });
 	/* the third comes too late, the window begins anew */
 	PLAY({ 0, SERVER, 0, 0, 0 }, { 10, SERVER, 0, 0, 0 }, { 1001, SERVER, 0, 0, 0 },
 	    { 1002, SERVER, 0, 0, 0 }, { 1003, SERVER, 0, 500, 0 });
@@ -134,7 +137,8 @@ half_open_lets_one_probe_through(void **state)
 	    { 601, CLAIM, 0, 500, 0 });
 	/* silent: another one after a while */
 	PLAY({ 0, SERVER, 0, 0, 0 }, { 0, SERVER, 0, 0, 0 }, { 0, SERVER, 0, 500, 0 },
-	    { 500, CLAIM, 0, 500, 0 }, { 999, NONE, 0, 1, 0 }, { 1000, CLAIM, 0, 500, 0 });
+	    { 500, CLAIM, 0, 500, 0 }, { 999, NONE, 0, 1, 0 },
+	    { 1000, CLAIM, 0, 500, 0 });
 	/* it answers, though overloaded: no more circuit, but a rest */
 	PLAY({ 0, SERVER, 0, 0, 0 }, { 0, SERVER, 0, 0, 0 }, { 0, SERVER, 0, 500, 0 },
 	    { 500, CLAIM, 0, 500, 0 }, { 510, BUSY, 70, 0, 70 });
@@ -160,16 +164,18 @@ retry_after_is_obeyed_within_bounds(void **state)
 	PLAY({ 0, BUSY, 700, 0, 700 }, { 700, NONE, 0, 0, 0 },
 	    { 800, BUSY, 90000, 0, 1000 });
 	/* a shorter wish does not shorten a rest under way, a longer one prolongs it */
-	PLAY({ 0, BUSY, 700, 0, 700 }, { 10, BUSY, 20, 0, 690 }, { 10, BUSY, 800, 0, 800 });
+	PLAY({ 0, BUSY, 700, 0, 700 }, { 10, BUSY, 20, 0, 690 },
+	    { 10, BUSY, 800, 0, 800 });
 }
 
 static void
 without_it_rests_double_up_to_the_longest(void **state)
 {
 	(void)state;
-	PLAY({ 0, BUSY, 0, 0, 50 }, { 1000, BUSY, 0, 0, 100 }, { 2000, BUSY, 0, 0, 200 },
-	    { 3000, BUSY, 0, 0, 400 }, { 4000, BUSY, 0, 0, 500 }, { 5000, BUSY, 0, 0, 500 },
-	    { 6000, OK, 0, 0, 0 }, { 7000, BUSY, 0, 0, 50 });
+	PLAY({ 0, BUSY, 0, 0, 50 }, { 1000, BUSY, 0, 0, 100 },
+	    { 2000, BUSY, 0, 0, 200 }, { 3000, BUSY, 0, 0, 400 },
+	    { 4000, BUSY, 0, 0, 500 }, { 5000, BUSY, 0, 0, 500 }, { 6000, OK, 0, 0, 0 },
+	    { 7000, BUSY, 0, 0, 50 });
 }
 
 static void
@@ -212,7 +218,8 @@ chance_spreads_a_rest_over_its_upper_half(void **state)
 	static const struct {
 		uint32_t random;
 		uint64_t rest;
-	} rows[] = { { 0, 50 }, { 1, 51 }, { 50, 100 }, { 51, 50 }, { UINT32_MAX, 50 + UINT32_MAX % 51 } };
+	} rows[] = { { 0, 50 }, { 1, 51 }, { 50, 100 }, { 51, 50 },
+		{ UINT32_MAX, 50 + UINT32_MAX % 51 } };
 
 	(void)state;
 	for (size_t i = 0; i < DR_N_ELEMENTS(rows); i++) {

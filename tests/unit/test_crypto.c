@@ -1,5 +1,6 @@
 /*
- * test_crypto - known vectors where a standard has them; else what must hold for every value.
+ * test_crypto - known vectors where a standard has them; else what must hold for every
+ * value.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -74,8 +75,9 @@ secrets_are_equal_only_byte_for_byte(void **state)
 /* ---- random ---- */
 
 /*
- * Of 36 characters each is drawn about 10,000 times. A byte taken modulo 36 would favour the
- * first four by an eighth (8 values of 256 against 7), twelve standard deviations off.
+ * Of 36 characters each is drawn about 10,000 times. A byte taken modulo 36 would
+ * favour the first four by an eighth (8 values of 256 against 7), twelve standard
+ * deviations off.
  */
 static void
 ids_favour_no_character(void **state)
@@ -88,12 +90,14 @@ ids_favour_no_character(void **state)
 	for (int i = 0; i < N; i++) {
 		dr_random_id(id, EACH);
 		assert_int_equal(strlen(id), EACH);
-		assert_int_equal(strspn(id, "abcdefghijklmnopqrstuvwxyz0123456789"), EACH);
+		assert_int_equal(
+		    strspn(id, "abcdefghijklmnopqrstuvwxyz0123456789"), EACH);
 		for (int k = 0; k < EACH; k++)
 			seen[(unsigned char)id[k]]++;
 	}
 	for (const char *c = "abcdefghijklmnopqrstuvwxyz0123456789"; *c != '\0'; c++)
-		assert_in_range(seen[(unsigned char)*c], EXPECTED - 700, EXPECTED + 700);
+		assert_in_range(
+		    seen[(unsigned char)*c], EXPECTED - 700, EXPECTED + 700);
 }
 
 static int
@@ -216,7 +220,8 @@ a_text_sealed_elsewhere_with_aes_256_gcm_opens(void **state)
 static void
 two_seals_of_one_secret_differ(void **state)
 {
-	struct dr_strbuf a = sealed_text("p", "secret", 6), b = sealed_text("p", "secret", 6);
+	struct dr_strbuf a = sealed_text("p", "secret", 6),
+			 b = sealed_text("p", "secret", 6);
 
 	(void)state;
 	assert_string_not_equal(a.data, b.data);
@@ -279,7 +284,8 @@ static void
 what_was_never_sealed_does_not_open(void **state)
 {
 	static const char *const texts[] = { "", "v", "v1", "v1.", "v2.AAAA", "v1.AAAA",
-		"v1.!!!!", "sk-plain-secret", "v1.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA" };
+		"v1.!!!!", "sk-plain-secret",
+		"v1.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA" };
 
 	(void)state;
 	for (size_t i = 0; i < DR_N_ELEMENTS(texts); i++)

@@ -1,6 +1,6 @@
 /*
- * test_fcgi_life - who leaves when: aborts, closed and broken connections, slow readers,
- * full servers, draining, and freeing while a callback is on the stack.
+ * test_fcgi_life - who leaves when: aborts, closed and broken connections, slow
+ * readers, full servers, draining, and freeing while a callback is on the stack.
  */
 #include "fcgi_fixture.h"
 
@@ -8,29 +8,6 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/resource.h>
-
-static void
-send_request(struct client *c, uint16_t id, bool keep)
-{
-	struct dr_strbuf bytes;
-
-	dr_strbuf_init(&bytes, 1 << 16);
-	add_request(&bytes, id, keep, "{}", 2);
-	assert_true(client_send(c, bytes.data, bytes.len));
-	dr_strbuf_fini(&bytes);
-}
-
-/* A request that is held: returns when the server has it. */
-static struct held *
-hold(struct client *c, uint16_t id, bool keep)
-{
-	unsigned n = rig.n_held;
-
-	rig.answering = HOLD;
-	send_request(c, id, keep);
-	UNTIL(rig.n_held == n + 1);
-	return &rig.held[n];
-}
 
 static void
 send_abort(struct client *c, uint16_t id)
@@ -119,7 +96,8 @@ a_closed_connection_is_told_once(void **state)
 	assert_int_equal(rig.gone, 3);
 }
 
-/* On a reset epoll reports an error at once: what was sent before it must not hide it. */
+/* On a reset epoll reports an error at once: what was sent before it must not hide it.
+ */
 static void
 a_reset_behind_unread_bytes_is_noticed(void **state)
 {
@@ -155,92 +133,6 @@ a_broken_off_answer_has_no_end(void **state)
 	}
 	UNTIL(dr_fcgi_connections(rig.server) == 0);
 	assert_int_equal(rig.gone, 0);
-}
-
-/* ---- output ---- */
-
-static void
-what_one_turn_writes_leaves_in_one_record(void **state)
-{
-	struct held *held;
-	struct client c;
-
-	(void)state;
-	client_open(&c);
-	held = hold(&c, 1, true);
-	dr_fcgi_write(held->req, "data: 1\n\n", 9);
-	dr_fcgi_write(held->req, "", 0);
-	dr_fcgi_write(held->req, "data: 2\n\n", 9);
-	assert_int_equal(dr_fcgi_unsent(held->req), 8 + 18);
-	settle();
-	assert_int_equal(dr_fcgi_unsent(held->req), 0);
-	client_drain(&c);
-	assert_int_equal(c.stdout_records, 1);
-	dr_fcgi_write(held->req, "data: 3\n\n", 9);
-	settle();
-	client_drain(&c);
-	assert_int_equal(c.stdout_records, 2);
-	dr_fcgi_end(&held->req);
-	AWAIT_ENDS(&c, 1);
-	assert_string_equal(c.answer.data, "data: 1\n\ndata: 2\n\ndata: 3\n\n");
-	client_close(&c);
-}
-
-static void
-a_slow_reader_is_heard_of_once_when_it_has_caught_up(void **state)
-{
-	const size_t len = 1 << 20;
-	char *bytes = dr_malloc(len);
-	struct held *held;
-	struct client c;
-
-	(void)state;
-	for (size_t i = 0; i < len; i++)
-		bytes[i] = (char)(i * 13 + i / 65528);
-	client_open(&c);
-	held = hold(&c, 1, true);
-	dr_fcgi_write(held->req, bytes, 1000);
-	dr_fcgi_write(held->req, bytes + 1000, len - 1000);
-	settle();
-	assert_true(dr_fcgi_unsent(held->req) > DR_OUT_HIGH_WATER);
-	assert_int_equal(held->drains, 0);
-	UNTIL((client_read(&c), dr_fcgi_unsent(held->req) == 0));
-	assert_int_equal(held->drains, 1);
-	client_drain(&c);
-	dr_fcgi_write(held->req, "tail", 4); /* never high: nothing to be told */
-	settle();
-	assert_int_equal(held->drains, 1);
-	dr_fcgi_end(&held->req);
-	AWAIT_ENDS(&c, 1);
-	assert_int_equal(c.answer.len, len + 4);
-	assert_memory_equal(c.answer.data, bytes, len);
-	assert_int_equal(c.longest_record, DR_FCGI_MAX_CONTENT);
-	client_close(&c);
-	free(bytes);
-}
-
-static void
-an_ended_answer_is_delivered_to_a_slow_reader(void **state)
-{
-	const size_t len = 3 << 20;
-	char *bytes = dr_calloc(1, len);
-	struct held *held;
-	struct client c;
-
-	(void)state;
-	client_open(&c);
-	held = hold(&c, 1, false);
-	dr_fcgi_write(held->req, bytes, len);
-	dr_fcgi_end(&held->req);
-	settle();
-	assert_int_equal(dr_fcgi_connections(rig.server), 1);
-	AWAIT_EOF(&c);
-	assert_int_equal(c.error, 0);
-	assert_int_equal(c.ends, 1);
-	assert_int_equal(c.answer.len, len);
-	assert_int_equal(held->drains, 0); /* its request is over */
-	client_close(&c);
-	free(bytes);
 }
 
 /* ---- how many ---- */
@@ -478,9 +370,6 @@ main(void)
 		TEST(a_closed_connection_is_told_once),
 		TEST(a_reset_behind_unread_bytes_is_noticed),
 		TEST(a_broken_off_answer_has_no_end),
-		TEST(what_one_turn_writes_leaves_in_one_record),
-		TEST(a_slow_reader_is_heard_of_once_when_it_has_caught_up),
-		TEST(an_ended_answer_is_delivered_to_a_slow_reader),
 		TEST(a_full_server_lets_newcomers_wait),
 		TEST(out_of_descriptors_it_waits_without_spinning),
 		TEST(draining_serves_what_has_come_and_closes_the_rest),

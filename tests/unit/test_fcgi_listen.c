@@ -6,6 +6,10 @@
 #include <grp.h>
 #include <sys/stat.h>
 
+#define LONG_PATH                                                                      \
+	"unix:/tmp/a-path-that-is-much-too-long-for-the-name-of-a-socket-which-has-"   \
+	"room-for-one-hundred-and-seven-bytes-and-for-no-more"
+
 static char err[256];
 
 static int
@@ -30,7 +34,9 @@ a_unix_socket_gets_its_mode_and_group(void **state)
 	for (size_t i = 0; i < DR_N_ELEMENTS(modes); i++) {
 		/* From the second on, a stale socket is in the way. */
 		fd = listen_at(address, modes[i],
-		    i == 0 ? NULL : i == 1 && group != NULL ? group->gr_name : number);
+		    i == 0                    ? NULL
+		    : i == 1 && group != NULL ? group->gr_name
+					      : number);
 		assert_true(fd >= 0);
 		assert_int_equal(stat(address + 5, &st), 0);
 		assert_int_equal(st.st_mode & 07777, modes[i]);
@@ -88,11 +94,21 @@ static void
 an_address_that_cannot_be_is_named(void **state)
 {
 	static const char *const bad[] = {
-		"", "unix:", "9000", "localhost", "localhost:", "localhost:http",
-		"localhost:70000", "::1:9000", "[::1:9000", "[::1]9000", "[]x:1",
-		"unix:/nowhere/at/all/socket", "256.256.256.256:9000", "192.0.2.1:9000",
-		"unix:/tmp/a-path-that-is-much-too-long-for-a-socket-name-which-has-room-for-"
-		"one-hundred-and-seven-bytes-and-no-more",
+		"",
+		"unix:",
+		"9000",
+		"localhost",
+		"localhost:",
+		"localhost:http",
+		"localhost:70000",
+		"::1:9000",
+		"[::1:9000",
+		"[::1]9000",
+		"[]x:1",
+		"unix:/nowhere/at/all/socket",
+		"256.256.256.256:9000",
+		"192.0.2.1:9000",
+		LONG_PATH,
 	};
 
 	(void)state;

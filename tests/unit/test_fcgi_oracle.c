@@ -1,10 +1,11 @@
 /*
- * test_fcgi_oracle - libfcgi as the judge: its client talks to our server, and its server
- * is sent what our codec writes. Both sides must see the same request.
+ * test_fcgi_oracle - libfcgi as the judge: its client talks to our server, and its
+ * server is sent what our codec writes. Both sides must see the same request.
  */
 #include "fcgi_fixture.h"
 
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 #define CGI_FCGI "/usr/bin/cgi-fcgi"
@@ -27,6 +28,8 @@ spawn(struct child *child, char *const argv[], char *const envp[], int in)
 	child->pid = fork();
 	assert_true(child->pid >= 0);
 	if (child->pid == 0) {
+		prctl(
+		    PR_SET_PDEATHSIG, SIGKILL); /* a failed test leaves nobody behind */
 		dup2(in >= 0 ? in : to[0], 0);
 		dup2(from[1], 1);
 		execve(argv[0], argv, envp);
@@ -60,7 +63,7 @@ child_end(struct child *child, bool stop)
 	int status;
 
 	if (stop)
-		kill(child->pid, SIGTERM);
+		kill(child->pid, SIGKILL); /* libfcgi catches SIGTERM and accepts on */
 	assert_int_equal(waitpid(child->pid, &status, 0), child->pid);
 	if (!stop)
 		assert_int_equal(status, 0);
@@ -71,8 +74,8 @@ child_end(struct child *child, bool stop)
 
 /* What cgi-fcgi prints for a request with this environment and body. */
 static void
-ask_through_cgi_fcgi(char *const envp[], const char *body, size_t len,
-    struct dr_strbuf *answer)
+ask_through_cgi_fcgi(
+    char *const envp[], const char *body, size_t len, struct dr_strbuf *answer)
 {
 	char program[] = CGI_FCGI, bind_flag[] = "-bind", connect_flag[] = "-connect";
 	char *argv[] = { program, bind_flag, connect_flag, rig.path, NULL };
@@ -105,7 +108,8 @@ cgi_fcgi_is_understood(void **state)
 	for (size_t i = 0; i < 300000; i++)
 		body[i] = (char)(i * 31 + i / 256);
 	for (size_t i = 0; i < DR_N_ELEMENTS(lengths); i++) {
-		char length[64], method[] = "REQUEST_METHOD=POST", query[] = "QUERY_STRING=";
+		char length[64], method[] = "REQUEST_METHOD=POST",
+				 query[] = "QUERY_STRING=";
 		char key[] = "HTTP_X_API_KEY=sk-ant-dr-a-b-c";
 		char *envp[] = { method, query, length, key, NULL };
 
@@ -165,25 +169,53 @@ add_many_params(struct dr_strbuf *params, size_t body_len)
 	}
 }
 
+/* Send `bytes` to whoever listens at rig.path and wait for all of the answer. */
+static void
+ask(struct client *c, const struct dr_strbuf *bytes)
+{
+	client_open(c);
+	assert_true(client_send(c, bytes->data, bytes->len));
+	AWAIT_EOF(c);
+	assert_int_equal(c->ends, 1);
+}
+
+/* The same with libfcgi's server behind a socket of its own. */
+static void
+ask_libfcgi(struct client *c, char *program, const struct dr_strbuf *bytes)
+{
+	char *argv[] = { program, NULL }, *envp[] = { NULL };
+	char ours[sizeof rig.path], address[128], err[256];
+	struct child child;
+	int fd;
+
+	memcpy(ours, rig.path, sizeof ours);
+	snprintf(rig.path, sizeof rig.path, "%s/theirs", rig.dir);
+	snprintf(address, sizeof address, "unix:%s", rig.path);
+	fd = dr_fcgi_listen(address, 0600, NULL, 8, err, sizeof err);
+	assert_true(fd >= 0);
+	fcntl(fd, F_SETFL, 0); /* libfcgi wants it to block */
+	spawn(&child, argv, envp, fd);
+	close(fd);
+	ask(c, bytes);
+	child_end(&child, true);
+	unlink(rig.path);
+	memcpy(rig.path, ours, sizeof ours);
+}
+
 static void
 our_records_say_the_same_to_libfcgi_and_to_us(void **state)
 {
 	static const size_t lengths[] = { 0, 1, 65535, 200000 };
-	char *body = dr_malloc(200000), path[600];
-	char *argv[] = { path, NULL }, *envp[] = { NULL };
-	int theirs;
-	struct child child;
-	char err[256];
+	char *body = dr_malloc(200000), program[600];
 
 	(void)state;
-	find_echo(path, sizeof path);
-	if (access(path, X_OK) != 0)
+	find_echo(program, sizeof program);
+	if (access(program, X_OK) != 0)
 		skip();
 	memset(body, '\xe9', 200000);
 	for (size_t i = 0; i < DR_N_ELEMENTS(lengths); i++) {
-		char own_path[sizeof rig.path], address[128];
 		struct dr_strbuf params, bytes;
-		struct client to_us, to_them;
+		struct client us, them;
 
 		dr_strbuf_init(&params, 1 << 20);
 		dr_strbuf_init(&bytes, 1 << 20);
@@ -191,36 +223,16 @@ our_records_say_the_same_to_libfcgi_and_to_us(void **state)
 		add_begin(&bytes, 0x1234, FCGI_RESPONDER, false);
 		add_stream(&bytes, FCGI_PARAMS, 0x1234, params.data, params.len, 30000);
 		add_stream(&bytes, FCGI_STDIN, 0x1234, body, lengths[i], 65535);
-		client_open(&to_us);
-		assert_true(client_send(&to_us, bytes.data, bytes.len));
-		AWAIT_EOF(&to_us);
+		ask(&us, &bytes);
 		assert_int_equal(rig.fault, DR_FCGI_FINE);
-
-		memcpy(own_path, rig.path, sizeof own_path);
-		snprintf(rig.path, sizeof rig.path, "%s/theirs", rig.dir);
-		snprintf(address, sizeof address, "unix:%s", rig.path);
-		theirs = dr_fcgi_listen(address, 0600, NULL, 8, err, sizeof err);
-		assert_true(theirs >= 0);
-		fcntl(theirs, F_SETFL, 0); /* libfcgi wants it to block */
-		spawn(&child, argv, envp, theirs);
-		client_open(&to_them);
-		assert_true(client_send(&to_them, bytes.data, bytes.len));
-		AWAIT_EOF(&to_them);
-		unlink(rig.path);
-		memcpy(rig.path, own_path, sizeof own_path);
-
-		assert_int_equal(to_them.ends, 1);
-		assert_int_equal(to_us.ends, 1);
-		assert_int_equal(to_us.ended_id, to_them.ended_id);
-		assert_int_equal(to_us.ended_status, to_them.ended_status);
-		assert_int_equal(to_us.answer.len, to_them.answer.len);
-		assert_memory_equal(to_us.answer.data, to_them.answer.data,
-		    to_us.answer.len);
-		assert_true(to_us.answer.len > lengths[i] + 45000);
-		child_end(&child, true);
-		close(theirs);
-		client_close(&to_us);
-		client_close(&to_them);
+		ask_libfcgi(&them, program, &bytes);
+		assert_int_equal(us.ended_id, them.ended_id);
+		assert_int_equal(us.ended_status, them.ended_status);
+		assert_int_equal(us.answer.len, them.answer.len);
+		assert_memory_equal(us.answer.data, them.answer.data, us.answer.len);
+		assert_true(us.answer.len > lengths[i] + 45000);
+		client_close(&us);
+		client_close(&them);
 		dr_strbuf_fini(&params);
 		dr_strbuf_fini(&bytes);
 	}

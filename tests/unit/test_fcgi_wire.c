@@ -20,8 +20,8 @@
 struct seen {
 	struct dr_fcgi_record records[MAX_SEEN];
 	struct dr_strbuf content[MAX_SEEN];
-	unsigned n;        /* complete records */
-	unsigned stop_at;  /* refuse from the record of this number on; 0: never */
+	unsigned n;       /* complete records */
+	unsigned stop_at; /* refuse from the record of this number on; 0: never */
 	bool in_record;
 };
 
@@ -49,8 +49,7 @@ collect(void *arg, const struct dr_fcgi_record *record, const char *bytes, size_
 	assert_true(seen->n < MAX_SEEN);
 	seen->records[seen->n] = *record;
 	dr_strbuf_add(&seen->content[seen->n], bytes, len);
-	assert_int_equal(last,
-	    seen->content[seen->n].len == record->content_length);
+	assert_int_equal(last, seen->content[seen->n].len == record->content_length);
 	seen->n += last;
 	return seen->stop_at == 0 || seen->n < seen->stop_at;
 }
@@ -129,8 +128,8 @@ records_come_out_when_each_byte_comes_alone(void **state)
 	seen_init(&seen);
 	dr_fcgi_reader_init(&reader, collect, &seen);
 	for (size_t i = 0; i < stream.len; i++)
-		assert_int_equal(dr_fcgi_feed(&reader, stream.data + i, 1),
-		    DR_FCGI_MORE);
+		assert_int_equal(
+		    dr_fcgi_feed(&reader, stream.data + i, 1), DR_FCGI_MORE);
 	expect_stream(&seen);
 	seen_fini(&seen);
 	dr_strbuf_fini(&stream);
@@ -139,7 +138,8 @@ records_come_out_when_each_byte_comes_alone(void **state)
 static void
 another_version_is_refused_at_its_first_byte(void **state)
 {
-	static const char *const bad[] = { "G", "\x02", "\x16\x03\x01", "GET / HTTP/1.1" };
+	static const char *const bad[] = { "G", "\x02", "\x16\x03\x01",
+		"GET / HTTP/1.1" };
 	struct dr_fcgi_reader reader;
 	struct dr_strbuf stream;
 	struct seen seen;
@@ -174,8 +174,8 @@ a_callback_that_says_no_hears_nothing_more(void **state)
 		seen_init(&seen);
 		seen.stop_at = stop;
 		dr_fcgi_reader_init(&reader, collect, &seen);
-		assert_int_equal(dr_fcgi_feed(&reader, stream.data, stream.len),
-		    DR_FCGI_STOPPED);
+		assert_int_equal(
+		    dr_fcgi_feed(&reader, stream.data, stream.len), DR_FCGI_STOPPED);
 		assert_int_equal(seen.n, stop);
 		seen_fini(&seen);
 	}
@@ -203,17 +203,20 @@ pairs_of_every_length_come_back(void **state)
 		dr_fcgi_add_pair(&block, text, "");
 		pos = 0;
 		assert_int_equal(dr_fcgi_pair(block.data, block.len, &pos, &name,
-				     &name_len, &value, &value_len), 1);
+				     &name_len, &value, &value_len),
+		    1);
 		assert_int_equal(name_len, 4);
 		assert_memory_equal(name, "NAME", 4);
 		assert_int_equal(value_len, lengths[i]);
 		assert_memory_equal(value, text, value_len);
 		assert_int_equal(dr_fcgi_pair(block.data, block.len, &pos, &name,
-				     &name_len, &value, &value_len), 1);
+				     &name_len, &value, &value_len),
+		    1);
 		assert_int_equal(name_len, lengths[i]);
 		assert_int_equal(value_len, 0);
 		assert_int_equal(dr_fcgi_pair(block.data, block.len, &pos, &name,
-				     &name_len, &value, &value_len), 0);
+				     &name_len, &value, &value_len),
+		    0);
 		dr_strbuf_fini(&block);
 		free(text);
 	}
@@ -226,10 +229,10 @@ lengths_outside_their_block_are_refused(void **state)
 		const char *bytes;
 		size_t len;
 	} bad[] = {
-		{ "\x01", 1 },                                  /* one length only */
-		{ "\x01\x00", 2 },                              /* no name */
-		{ "\x01\x01N", 3 },                             /* no value */
-		{ "\x80", 1 },                                  /* a long length cut */
+		{ "\x01", 1 },      /* one length only */
+		{ "\x01\x00", 2 },  /* no name */
+		{ "\x01\x01N", 3 }, /* no value */
+		{ "\x80", 1 },      /* a long length cut */
 		{ "\x80\x00\x00", 3 },
 		{ "\x00\x80\x00\x00", 4 },
 		{ "\x80\x00\x00\x01\x80\x00\x00", 7 },
@@ -248,7 +251,8 @@ lengths_outside_their_block_are_refused(void **state)
 		memcpy(block, bad[i].bytes, bad[i].len);
 		pos = 0;
 		assert_int_equal(dr_fcgi_pair(block, bad[i].len, &pos, &name, &name_len,
-				     &value, &value_len), -1);
+				     &value, &value_len),
+		    -1);
 		assert_int_equal(pos, 0);
 		free(block);
 	}

@@ -96,7 +96,7 @@ a_slow_resolver_stops_neither_the_loop_nor_a_cancel(void **state)
 	turn_until(&other.ends, 1);
 	assert_int_equal(other.result, DR_HTTP_OK);
 	while (__atomic_load_n(&resolving, __ATOMIC_SEQ_CST) < 2)
-		dr_loop_turn(loop);
+		turn();
 	turn_until(&late.ends, 1);
 	assert_int_equal(late.result, DR_HTTP_REFUSED);
 	assert_in_range(now_ms() - began, 190, 2000);
@@ -148,7 +148,7 @@ cancel_is_safe_after_any_number_of_turns(void **state)
 		seen_init(&seen);
 		seen_start(&seen, "POST", url(), NULL, 0);
 		for (int i = 0; i < turns && seen.ends == 0; i++)
-			dr_loop_turn(loop);
+			turn();
 		dr_http_cancel(&seen.transfer);
 		assert_null(seen.transfer);
 		dr_http_cancel(&seen.transfer);
@@ -283,7 +283,7 @@ each_byte_comes_once_however_often_it_is_paused(void **state)
 			}
 			assert_int_equal(seen.bodies, before);
 		}
-		dr_loop_turn(loop);
+		turn();
 		rounds++;
 	}
 	assert_int_equal(seen.result, DR_HTTP_OK);
@@ -344,7 +344,7 @@ an_early_answer_lets_the_body_go_and_it_still_arrives(void **state)
 		free(bytes);
 		memset(pieces, 0, sizeof pieces);
 		while (peer.body_received < n)
-			turn_until(&seen.heads, 1), dr_loop_turn(loop);
+			turn();
 		for (unsigned c = 0; c < peer.n_conns; c++) {
 			struct conn *conn = peer.conns[c];
 

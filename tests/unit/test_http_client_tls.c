@@ -31,8 +31,14 @@ static const char config[] =
     "		ssl_protocols TLSv1.2 TLSv1.3;\n"
     "		location / { client_max_body_size 0;\n"
     "			return 200 \"$server_protocol $connection\"; }\n"
+    "		location /read { client_max_body_size 0;\n"
+    "			proxy_pass http://unix:%s/sock:/; }\n"
+    "		location /refuse { client_max_body_size 1k; return 200 no; }\n"
     "		location /big { alias %s/big; }\n"
     "		location /cut { return 444; }\n"
+    "	}\n"
+    "	server { listen unix:%s/sock; client_max_body_size 0;\n"
+    "		location / { return 200 \"$http_content_length\"; }\n"
     "	}\n"
     "}\n";
 
@@ -112,7 +118,8 @@ start_nginx(void)
 	snprintf(path, sizeof path, "%s/nginx.conf", dir);
 	file = fopen(path, "w");
 	assert_non_null(file);
-	fprintf(file, config, dir, dir, dir, dir, dir, dir, dir, tls_port, dir, dir, dir);
+	fprintf(file, config, dir, dir, dir, dir, dir, dir, dir, tls_port, dir, dir, dir,
+	    dir, dir);
 	fclose(file);
 	nginx = fork();
 	assert_true(nginx >= 0);
@@ -275,10 +282,10 @@ static void
 bodies_arrive_over_tls_whatever_their_size(void **state)
 {
 	static const size_t sizes[] = { 0, 100, 16384, 20000, 65535, 65536, 2 << 20 };
-	char *bytes = dr_calloc(1, 2 << 20), url[64];
+	char *bytes = dr_calloc(1, 2 << 20), url[64], length[32];
 
 	(void)state;
-	snprintf(url, sizeof url, "https://localhost:%u/", tls_port);
+	snprintf(url, sizeof url, "https://localhost:%u/read", tls_port);
 	for (size_t i = 0; i < 2 * DR_N_ELEMENTS(sizes); i++) {
 		size_t n = sizes[i / 2];
 		const struct dr_http_piece pieces[] = { { bytes, n / 2 },
@@ -295,7 +302,36 @@ bodies_arrive_over_tls_whatever_their_size(void **state)
 		seen.transfer = dr_http_start(http, &request);
 		turn_until(&seen.ends, 1);
 		assert_string_equal(seen.why, "");
-		assert_int_equal(seen.status, 200);
+		snprintf(length, sizeof length, "%zu", n);
+		assert_string_equal(seen.text.data, length);
+		seen_fini(&seen);
+	}
+	free(bytes);
+}
+
+/* Such as a web server in front of the provider gives; the body is never read. */
+static void
+an_early_refusal_over_tls_is_an_answer(void **state)
+{
+	char *bytes = dr_calloc(1, BIG), url[64];
+	const struct dr_http_piece piece = { bytes, BIG };
+
+	(void)state;
+	snprintf(url, sizeof url, "https://localhost:%u/refuse", tls_port);
+	for (int http2 = 0; http2 < 2; http2++) {
+		struct seen seen;
+		struct dr_http_request request;
+
+		seen_init(&seen);
+		request = seen_request(&seen, "POST", url);
+		request.ca_file = ca_file;
+		request.http2 = http2;
+		request.body = &piece;
+		request.n_body = 1;
+		seen.transfer = dr_http_start(http, &request);
+		turn_until(&seen.ends, 1);
+		assert_string_equal(seen.why, "");
+		assert_int_equal(seen.status, 413);
 		seen_fini(&seen);
 	}
 	free(bytes);
@@ -316,7 +352,7 @@ a_paused_answer_over_tls_goes_on_whole(void **state)
 		assert_int_equal(seen.bodies, 1);
 		while (seen.ends == 0) {
 			dr_http_resume(seen.transfer);
-			dr_loop_turn(loop);
+			turn();
 		}
 		assert_string_equal(seen.why, "");
 		assert_int_equal(seen.bytes, BIG);
@@ -374,6 +410,7 @@ main(void)
 		T(http2_is_used_where_asked_for_and_shares_one_connection),
 		T(a_burst_shares_one_http2_connection),
 		T(bodies_arrive_over_tls_whatever_their_size),
+		T(an_early_refusal_over_tls_is_an_answer),
 		T(a_paused_answer_over_tls_goes_on_whole),
 		T(a_cancelled_stream_leaves_the_others_of_its_connection_alone),
 		T(a_connection_closed_without_an_answer_is_a_reset),

@@ -1,7 +1,7 @@
 /*
  * test_store - the store against a real redis-server of its own that is well: replies,
- * order, scripts, cancelling, users. Its failures are in test_store_outage.c, peers that
- * redis-server cannot play in test_store_wire.c.
+ * order, scripts, cancelling. Logging in is in test_store_login.c, its failures are in
+ * test_store_outage.c, peers that redis-server cannot play in test_store_wire.c.
  */
 #include "store_fixture.h"
 
@@ -70,8 +70,8 @@ see_nested(struct dr_store_call *call, enum dr_error err, const struct dr_reply 
 static void
 replies_have_the_types_redis_gave_them(void **state)
 {
-	static struct dr_script nested =
-	    SCRIPT("nested", "return {7, 'x', {'a', '-12'}, redis.status_reply('fine'), nil, 1}");
+	static struct dr_script nested = SCRIPT("nested",
+	    "return {7, 'x', {'a', '-12'}, redis.status_reply('fine'), nil, 1}");
 	struct dr_store *store = store_up(server.unix_at, LONG_MS);
 	struct answer answer;
 
@@ -101,7 +101,8 @@ arguments_are_bytes(void **state)
 {
 	static const char bytes[] = "a\0b\r\n$1\r\n\xff\xfe";
 	struct dr_store *store = store_up(server.unix_at, LONG_MS);
-	struct dr_arg set[3] = { { "SET", 3 }, { "bytes", 5 }, { bytes, sizeof bytes - 1 } };
+	struct dr_arg set[3] = { { "SET", 3 }, { "bytes", 5 },
+		{ bytes, sizeof bytes - 1 } };
 	struct answer answer;
 
 	(void)state;
@@ -132,7 +133,7 @@ a_large_value_makes_the_round(void **state)
 	answer_init(&third, false);
 	dr_store_command(store, "", set, 3, &first.call);
 	start(store, "GET large", &second);
-	dr_loop_turn(loop); /* the first part is out */
+	turn_at_once(); /* the first part is out */
 	start(store, "DEL large", &third);
 	dr_store_wait(store, &third.call);
 	assert_string_equal(first.text, "OK");
@@ -351,149 +352,19 @@ memory_does_not_grow_with_the_number_of_calls(void **state)
 	after = mallinfo2().uordblks;
 	assert_int_equal(answers[EACH - 1].number, TURNS * EACH);
 	assert_int_equal(dr_store_in_flight(store), 0);
-	assert_true(after < before + 64 * 1024); /* says nothing under ASan; leaks would */
-	dr_store_free(&store);
-}
-
-/* ---- addresses, passwords, databases ---- */
-
-static void
-databases_are_apart(void **state)
-{
-	struct dr_store_options options = { .address = server.unix_at,
-		.database = 3,
-		.timeout_ms = LONG_MS };
-	struct dr_store *three = dr_store_new(loop, &options);
-	struct dr_store *zero = store_up(server.unix_at, LONG_MS);
-
-	(void)state;
-	assert_true(dr_store_wait_up(three, LONG_MS));
-	ask(three, "SET only-in-three 1");
-	assert_int_equal(ask(three, "EXISTS only-in-three").number, 1);
-	assert_int_equal(ask(zero, "EXISTS only-in-three").number, 0);
-	dr_store_free(&three);
-	dr_store_free(&zero);
-	options.database = 99;
-	log_forget();
-	three = dr_store_new(loop, &options);
-	TURN_UNTIL(logged("SELECT: ERR DB index is out of range") == 1);
-	assert_false(dr_store_is_up(three));
-	dr_store_free(&three);
-}
-
-static void
-tcp_serves_as_well(void **state)
-{
-	struct dr_store *store = store_up(server.tcp_at, LONG_MS);
-	char named[64];
-
-	(void)state;
-	assert_int_equal(add(store, "tcp", "5"), 5);
-	dr_store_free(&store);
-	snprintf(named, sizeof named, "localhost%s", strchr(server.tcp_at, ':'));
-	store = store_up(named, LONG_MS);
-	assert_int_equal(add(store, "tcp", "5"), 10);
-	dr_store_free(&store);
-}
-
-static void
-the_run_id_is_that_of_redis(void **state)
-{
-	struct dr_store *store = store_at(server.unix_at, LONG_MS);
-
-	(void)state;
-	assert_string_equal(dr_store_run_id(store), "");
-	assert_true(dr_store_wait_up(store, LONG_MS));
-	assert_int_equal(strlen(dr_store_run_id(store)), 40);
-	dr_store_free(&store);
-}
-
-/* ---- users ---- */
-
-static const struct {
-	const char *username, *password, *said; /* said: NULL where it is let in */
-} logins[] = {
-	{ NULL, "swordfish-42", NULL },
-	{ "", "swordfish-42", NULL },
-	{ "default", "swordfish-42", NULL },
-	{ "gateway", "gateway-pass", NULL },
-	{ NULL, "wrong-horse", "does not accept this user name and password" },
-	{ "gateway", "wrong-horse", "does not accept this user name and password" },
-	{ NULL, NULL, "NOAUTH" },
-};
-
-static void
-only_the_right_password_is_let_in_and_none_is_logged(void **state)
-{
-	(void)state;
-	for (size_t i = 0; i < DR_N_ELEMENTS(logins); i++) {
-		struct dr_store_options options = { .address = server.unix_at,
-			.username = logins[i].username,
-			.password = logins[i].password,
-			.timeout_ms = LONG_MS };
-		struct dr_store *store;
-
-		log_forget();
-		store = dr_store_new(loop, &options);
-		if (logins[i].said == NULL) {
-			assert_true(dr_store_wait_up(store, LONG_MS));
-			assert_int_equal(run(store, &two).number, 2);
-		} else {
-			TURN_UNTIL(logged(logins[i].said) > 0);
-			assert_false(dr_store_is_up(store));
-			assert_int_equal(ask(store, "PING").err, DR_ERR_STORE_DOWN);
-			assert_int_equal(logged(logins[i].said), 1);
-		}
-		assert_int_equal(logged("horse"), 0);
-		assert_int_equal(logged("swordfish"), 0);
-		dr_store_free(&store);
-	}
-}
-
-/* Managed servers forbid commands one by one. */
-static void
-a_user_without_info_or_evalsha_is_served_all_the_same(void **state)
-{
-	static const struct dr_store_options as_gateway = { .username = "gateway",
-		.password = "gateway-pass",
-		.timeout_ms = LONG_MS };
-	struct dr_store_options options = as_gateway;
-	struct dr_store *store;
-
-	(void)state;
-	options.address = server.unix_at;
-	log_forget();
-	store = dr_store_new(loop, &options);
-	assert_true(dr_store_wait_up(store, LONG_MS));
-	assert_int_equal(logged("warn store:"), 1);
-	assert_int_equal(logged("INFO is refused"), 1);
-	assert_string_equal(dr_store_run_id(store), "");
-	for (int i = 0; i < 4; i++)
-		assert_int_equal(run(store, &two).number, 2);
-	assert_int_equal(logged("error"), 0);
-	assert_int_equal(ask(store, "CONFIG GET port").err, DR_ERR_STORE_DOWN);
+	assert_true(
+	    after < before + 64 * 1024); /* says nothing under ASan; leaks would */
 	dr_store_free(&store);
 }
 
 /* ---- groups ---- */
 
 static int
-plain_setup(void **state)
+setup(void **state)
 {
 	loop_setup(state);
 	redis_dir(&server);
-	redis_start(&server, true, "");
-	return 0;
-}
-
-static int
-users_setup(void **state)
-{
-	loop_setup(state);
-	redis_dir(&server);
-	redis_start(&server, false,
-	    "--requirepass swordfish-42 --user gateway on >gateway-pass ~* +@all -info "
-	    "-evalsha -config");
+	redis_start(&server, false, "");
 	return 0;
 }
 
@@ -507,7 +378,7 @@ teardown(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest plain[] = {
+	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(replies_have_the_types_redis_gave_them),
 		cmocka_unit_test(arguments_are_bytes),
 		cmocka_unit_test(a_large_value_makes_the_round),
@@ -519,15 +390,7 @@ main(void)
 		cmocka_unit_test(a_cancelled_call_is_not_heard_of_again),
 		cmocka_unit_test(freeing_the_store_answers_what_is_pending),
 		cmocka_unit_test(memory_does_not_grow_with_the_number_of_calls),
-		cmocka_unit_test(databases_are_apart),
-		cmocka_unit_test(tcp_serves_as_well),
-		cmocka_unit_test(the_run_id_is_that_of_redis),
 	};
-	const struct CMUnitTest users[] = {
-		cmocka_unit_test(only_the_right_password_is_let_in_and_none_is_logged),
-		cmocka_unit_test(a_user_without_info_or_evalsha_is_served_all_the_same),
-	};
-	int failed = cmocka_run_group_tests(plain, plain_setup, teardown);
 
-	return failed + cmocka_run_group_tests(users, users_setup, teardown);
+	return cmocka_run_group_tests(tests, setup, teardown);
 }

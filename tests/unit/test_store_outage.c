@@ -1,6 +1,6 @@
 /*
- * test_store_outage - what callers hear, and what the operator reads, while redis-server is
- * killed, stopped, full, demoted or set up so that it would lose money.
+ * test_store_outage - what callers hear, and what the operator reads, while
+ * redis-server is killed, stopped, full, demoted or set up so that it would lose money.
  */
 #include "store_fixture.h"
 
@@ -142,7 +142,7 @@ a_killed_redis_is_found_again_when_it_is_back(void **state)
 		answer_init(&answers[i], true);
 		start(store, "PING", &answers[i]);
 	}
-	dr_loop_turn(loop);
+	turn_at_once();
 	dr_store_cancel(&answers[3].call);
 	redis_kill(&own);
 	dr_store_wait(store, &answers[N - 1].call);
@@ -279,7 +279,6 @@ a_deadline_missed_by_this_process_alone_is_none(void **state)
 	struct seen seen;
 	struct dr_store *store = watched(40, &seen);
 	uint64_t replies = dr_store_replies(store), before;
-	struct dr_timer at_once;
 
 	(void)state;
 	for (int i = 0; i < 3; i++) {
@@ -289,9 +288,7 @@ a_deadline_missed_by_this_process_alone_is_none(void **state)
 	before = dr_clock_ms();
 	/* The calls go out, and no reply can come in this turn; */
 	kill(server.pid, SIGSTOP);
-	dr_timer_init(&at_once, loop, turn_limit_over);
-	dr_timer_start(&at_once, 0);
-	dr_loop_turn(loop);
+	turn_at_once();
 	kill(server.pid, SIGCONT);
 	/* then Redis answers, but this process is busy with itself. */
 	while (dr_clock_ms() - before < 100)
@@ -321,7 +318,8 @@ a_full_redis_counts_as_away_in_commands_and_in_scripts(void **state)
 	assert_string_equal(ask(admin, "CONFIG SET maxmemory 1").text, "OK");
 	log_forget();
 	assert_int_equal(ask(store, "SET k v").err, DR_ERR_STORE_DOWN);
-	assert_int_equal(logged("SET: Redis cannot serve it: OOM command not allowed"), 1);
+	assert_int_equal(
+	    logged("SET: Redis cannot serve it: OOM command not allowed"), 1);
 	assert_int_equal(run(store, &set_one).err, DR_ERR_STORE_DOWN);
 	assert_int_equal(run(store, &strict).err, DR_ERR_STORE_DOWN);
 	assert_int_equal(run(store, &settles).err, DR_OK);
@@ -421,7 +419,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(calls_fail_at_the_end_of_the_turn_while_redis_is_not_there),
+		cmocka_unit_test(
+		    calls_fail_at_the_end_of_the_turn_while_redis_is_not_there),
 		cmocka_unit_test(a_useless_address_is_named_in_the_log),
 		cmocka_unit_test(a_killed_redis_is_found_again_when_it_is_back),
 		cmocka_unit_test(calls_nobody_waits_for_are_logged_when_they_are_lost),
@@ -429,7 +428,8 @@ main(void)
 		    a_stalled_redis_opens_the_circuit_and_its_first_reply_closes_it),
 		cmocka_unit_test(a_connection_that_stays_silent_is_given_up),
 		cmocka_unit_test(a_deadline_missed_by_this_process_alone_is_none),
-		cmocka_unit_test(a_full_redis_counts_as_away_in_commands_and_in_scripts),
+		cmocka_unit_test(
+		    a_full_redis_counts_as_away_in_commands_and_in_scripts),
 		cmocka_unit_test(a_demoted_master_is_left_until_it_is_one_again),
 		cmocka_unit_test(
 		    a_redis_that_may_evict_balances_is_refused_until_it_is_mended),

@@ -1,0 +1,361 @@
+/*
+ * ctl_key - key add | list | show | disable | enable | delete.
+ *
+ * A key is named by its id (six letters), by ACCOUNT-ID, or by the whole key. `keys` is a hash of
+ * all ids with their accounts, so that an id alone finds its slot.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "gateway/api_key.h"
+#include "operator/ctl.h"
+#include "scripts/scripts.h"
+
+#define MAX_FIELDS   40
+#define MAX_NAME     200
+#define KEY_ATTEMPTS 10
+
+struct key_name {
+	char account[DR_ACCOUNT_LEN + 1];
+	char id[DR_KEY_ID_LEN + 1];
+};
+
+/* "abc123" -> its account, asked of Redis. */
+static bool
+look_up(struct ctl *ctl, struct key_name *name)
+{
+	struct ctl_reply reply;
+	bool found;
+
+	if (!ctl_command(ctl, &reply, (const char *[]){ "HGET", "keys", name->id, NULL }))
+		return false;
+	found = strlen(reply.text) == DR_ACCOUNT_LEN;
+	snprintf(name->account, sizeof name->account, "%s", reply.text);
+	ctl_reply_free(&reply);
+	if (!found)
+		ctl_fail(CTL_FAILED, "KEY: there is no key \"%s\"", name->id);
+	return found;
+}
+
+/* Read KEY in any of its three forms. False: said so, *status set. */
+static bool
+read_key_name(struct ctl *ctl, const char *text, struct key_name *name, int *status)
+{
+	struct dr_api_key key;
+	size_t n = strlen(text);
+
+	*status = CTL_FAILED;
+	if (dr_api_key_parse(ctl->config->settings->key_prefix, text, &key)) {
+		memcpy(name->account, key.account, sizeof name->account);
+		memcpy(name->id, key.key_id, sizeof name->id);
+		return true;
+	}
+	if (n == DR_KEY_ID_LEN) {
+		memcpy(name->id, text, n + 1);
+		return look_up(ctl, name);
+	}
+	if (n == DR_ACCOUNT_LEN + 1 + DR_KEY_ID_LEN && text[DR_ACCOUNT_LEN] == '-') {
+		snprintf(name->account, sizeof name->account, "%s", text);
+		memcpy(name->id, text + DR_ACCOUNT_LEN + 1, DR_KEY_ID_LEN + 1);
+		return true;
+	}
+	*status = CTL_USAGE;
+	ctl_fail(CTL_USAGE, "KEY: want a key's id (six letters or digits) or the key itself");
+	return false;
+}
+
+/* ---- add ---- */
+
+struct new_key {
+	const char *name, *rpm, *concurrency, *budget, *period, *models;
+	int64_t rpm_n, concurrency_n, budget_nano;
+};
+
+static bool
+check_new_key(struct new_key *k)
+{
+	if (!ctl_number("--rpm", k->rpm, 1, 100000, &k->rpm_n) ||
+	    !ctl_number("--concurrency", k->concurrency, 1, 100000, &k->concurrency_n) ||
+	    !ctl_money("--budget", k->budget, &k->budget_nano))
+		return false;
+	if (k->budget != NULL && k->budget_nano == 0)
+		return ctl_fail(0, "--budget: must be above 0 (a key without a budget has no cap)") != 0;
+	if (k->period != NULL && k->budget == NULL)
+		return ctl_fail(0, "--budget-period: there is no --budget") != 0;
+	if (k->period != NULL && strcmp(k->period, "total") != 0 && strcmp(k->period, "day") != 0 &&
+	    strcmp(k->period, "month") != 0)
+		return ctl_fail(0, "--budget-period: \"%s\" is none of total, day, month", k->period) != 0;
+	if (strlen(k->name) > MAX_NAME)
+		return ctl_fail(0, "--name: at most %d bytes", MAX_NAME) != 0;
+	return true;
+}
+
+static bool
+check_models(struct ctl *ctl, const char *list)
+{
+	char name[DR_MAX_MODEL_NAME + 1];
+
+	while (list != NULL && *list != '\0') {
+		size_t n = strcspn(list, ",");
+
+		snprintf(name, sizeof name, "%.*s", (int)n, list);
+		if (dr_models_find(ctl->config->models, name) == NULL)
+			return ctl_fail(0, "--models: there is no model \"%s\"", name) != 0;
+		list += n;
+		if (*list == ',')
+			list++;
+	}
+	return true;
+}
+
+static void
+add_field(const char **words, size_t *n, const char *field, const char *value)
+{
+	words[(*n)++] = field;
+	words[(*n)++] = value;
+}
+
+/* True: the key is in Redis. Its id is claimed in `keys` first; a taken one is drawn anew. */
+static bool
+store_key(struct ctl *ctl, const char *account, const struct new_key *k, char text[DR_API_KEY_SIZE],
+    struct dr_api_key *key)
+{
+	char account_key[CTL_KEY_SIZE], tag[CTL_KEY_SIZE], budget[24];
+	const char *words[MAX_FIELDS];
+	struct ctl_reply reply;
+	bool claimed = false;
+	size_t n = 0;
+
+	for (int i = 0; i < KEY_ATTEMPTS && !claimed; i++) {
+		dr_api_key_new(ctl->config->settings->key_prefix, account, text, key);
+		if (!ctl_command(ctl, &reply,
+			(const char *[]){ "HSETNX", "keys", key->key_id, account, NULL }))
+			return false;
+		claimed = reply.number == 1;
+		ctl_reply_free(&reply);
+	}
+	snprintf(budget, sizeof budget, "%" PRId64, k->budget_nano);
+	ctl_account_key(account, "account", account_key);
+	snprintf(tag, sizeof tag, "{a:%s}", account);
+	words[n++] = account_key;
+	words[n++] = key->key_id;
+	add_field(words, &n, "sha", key->sha);
+	add_field(words, &n, "status", "on");
+	add_field(words, &n, "name", k->name);
+	if (k->rpm != NULL)
+		add_field(words, &n, "rpm", k->rpm);
+	if (k->concurrency != NULL)
+		add_field(words, &n, "conc", k->concurrency);
+	if (k->budget != NULL) {
+		add_field(words, &n, "budget", budget);
+		add_field(words, &n, "period", k->period != NULL ? k->period : "total");
+	}
+	if (k->models != NULL)
+		add_field(words, &n, "models", k->models);
+	words[n] = NULL;
+	if (!claimed || !ctl_script(ctl, &reply, tag, &dr_script_key_add, 1, words))
+		return false;
+	claimed = strcmp(reply.text, "OK") == 0;
+	ctl_reply_free(&reply);
+	return claimed;
+}
+
+static int
+key_add(struct ctl *ctl, int argc, char **argv)
+{
+	struct new_key k = { .name = "" };
+	struct ctl_option options[] = { { "--name", &k.name, 1, 0 }, { "--rpm", &k.rpm, 1, 0 },
+		{ "--concurrency", &k.concurrency, 1, 0 }, { "--budget", &k.budget, 1, 0 },
+		{ "--budget-period", &k.period, 1, 0 }, { "--models", &k.models, 1, 0 },
+		{ NULL, NULL, 0, 0 } };
+	char text[DR_API_KEY_SIZE];
+	struct dr_api_key key;
+	const char *account;
+	size_t n;
+
+	if (!ctl_options(argc, argv, options, &account, 1, 1, &n,
+		"key add ACCOUNT [--name N] [--rpm N] [--concurrency N] [--budget 10.00 "
+		"--budget-period total|day|month] [--models A,B]") ||
+	    !check_new_key(&k) || !check_models(ctl, k.models))
+		return CTL_USAGE;
+	if (!ctl_account_exists(ctl, account))
+		return CTL_FAILED;
+	if (!store_key(ctl, account, &k, text, &key))
+		return ctl_fail(CTL_FAILED, "the key could not be stored");
+	if (ctl->json)
+		printf("{\"key\":\"%s\",\"id\":\"%s\",\"account\":\"%s\"}\n", text, key.key_id, account);
+	else
+		puts(text);
+	dr_wipe(text, sizeof text);
+	return CTL_OK;
+}
+
+/* ---- list, show ---- */
+
+static const char *const key_columns[] = { "id", "account", "name", "status", "#rpm", "#concurrency",
+	"budget_usd", "budget_period", "models", "created", NULL };
+
+static const char *
+key_field(const struct ctl_reply *account, const char *id, const char *field)
+{
+	char name[64];
+
+	snprintf(name, sizeof name, "%s.%s", id, field);
+	return ctl_field(account, name);
+}
+
+static void
+add_key_row(struct ctl *ctl, struct ctl_table *table, const char *account_id, const struct ctl_reply *account, const char *id)
+{
+	const struct dr_settings *s = ctl->config->settings;
+	const char *rpm = key_field(account, id, "rpm"), *conc = key_field(account, id, "conc");
+	const char *budget = key_field(account, id, "budget");
+	char when[DR_CLOCK_TEXT];
+
+	dr_clock_format_s(strtoll(key_field(account, id, "created"), NULL, 10), when);
+	ctl_table_cell(table, id);
+	ctl_table_cell(table, account_id);
+	ctl_table_cell(table, key_field(account, id, "name"));
+	ctl_table_cell(table, key_field(account, id, "status"));
+	ctl_table_number(table, rpm[0] != '\0' ? strtoll(rpm, NULL, 10) : s->default_rpm);
+	ctl_table_number(table, conc[0] != '\0' ? strtoll(conc, NULL, 10) : s->default_concurrency);
+	if (budget[0] != '\0')
+		ctl_table_usd(table, strtoll(budget, NULL, 10));
+	else
+		ctl_table_cell(table, "");
+	ctl_table_cell(table, key_field(account, id, "period"));
+	ctl_table_cell(table, key_field(account, id, "models"));
+	ctl_table_cell(table, when);
+}
+
+static bool
+read_account(struct ctl *ctl, const char *id, struct ctl_reply *out)
+{
+	char key[CTL_KEY_SIZE];
+
+	ctl_account_key(id, "account", key);
+	return ctl_command(ctl, out, (const char *[]){ "HGETALL", key, NULL });
+}
+
+static int
+key_list(struct ctl *ctl, int argc, char **argv)
+{
+	const char *account_id;
+	struct ctl_reply account;
+	struct ctl_table *table;
+	size_t n;
+
+	if (!ctl_options(argc, argv, NULL, &account_id, 1, 1, &n, "key list ACCOUNT"))
+		return CTL_USAGE;
+	if (!ctl_account_exists(ctl, account_id) || !read_account(ctl, account_id, &account))
+		return CTL_FAILED;
+	table = ctl_table_new(key_columns);
+	for (size_t i = 0; i < account.n; i += 2) {
+		const char *field = account.items[i].text, *dot = strchr(field, '.');
+
+		if (dot == NULL || strcmp(dot, ".status") != 0)
+			continue;
+		account.items[i].text[dot - field] = '\0';
+		char id[DR_KEY_ID_LEN + 1];
+
+		snprintf(id, sizeof id, "%s", field);
+		account.items[i].text[dot - field] = '.';
+		add_key_row(ctl, table, account_id, &account, id);
+	}
+	ctl_reply_free(&account);
+	ctl_table_print(ctl, &table, false);
+	return CTL_OK;
+}
+
+static int
+key_show(struct ctl *ctl, int argc, char **argv)
+{
+	const char *word;
+	struct key_name name;
+	struct ctl_reply account;
+	struct ctl_table *table;
+	size_t n;
+	int status;
+
+	if (!ctl_options(argc, argv, NULL, &word, 1, 1, &n, "key show KEY"))
+		return CTL_USAGE;
+	if (!read_key_name(ctl, word, &name, &status))
+		return status;
+	if (!read_account(ctl, name.account, &account))
+		return CTL_FAILED;
+	if (key_field(&account, name.id, "status")[0] == '\0') {
+		ctl_reply_free(&account);
+		return ctl_fail(CTL_FAILED, "KEY: there is no key \"%s\"", name.id);
+	}
+	table = ctl_table_new(key_columns);
+	add_key_row(ctl, table, name.account, &account, name.id);
+	ctl_reply_free(&account);
+	ctl_table_print(ctl, &table, true);
+	return CTL_OK;
+}
+
+/* ---- disable, enable, delete ---- */
+
+static int
+set_status(struct ctl *ctl, int argc, char **argv, const char *to)
+{
+	char key[CTL_KEY_SIZE], tag[CTL_KEY_SIZE];
+	const char *word;
+	struct key_name name;
+	struct ctl_reply reply;
+	int status;
+	size_t n;
+
+	if (!ctl_options(argc, argv, NULL, &word, 1, 1, &n, "key disable|enable|delete KEY"))
+		return CTL_USAGE;
+	if (!read_key_name(ctl, word, &name, &status))
+		return status;
+	status = CTL_OK;
+	ctl_account_key(name.account, "account", key);
+	snprintf(tag, sizeof tag, "{a:%s}", name.account);
+	if (!ctl_script(ctl, &reply, tag, &dr_script_key_status, 1,
+		(const char *[]){ key, name.id, to, NULL }))
+		return CTL_FAILED;
+	if (strcmp(reply.text, "NONE") == 0)
+		status = ctl_fail(CTL_FAILED, "KEY: there is no key \"%s\"", name.id);
+	else if (strcmp(reply.text, "DELETED") == 0)
+		status = ctl_fail(CTL_FAILED, "KEY: \"%s\" is deleted and stays so", name.id);
+	else if (ctl->json)
+		printf("{\"id\":\"%s\",\"status\":\"%s\"}\n", name.id, to);
+	ctl_reply_free(&reply);
+	return status;
+}
+
+static int
+key_disable(struct ctl *ctl, int argc, char **argv)
+{
+	return set_status(ctl, argc, argv, "off");
+}
+
+static int
+key_enable(struct ctl *ctl, int argc, char **argv)
+{
+	return set_status(ctl, argc, argv, "on");
+}
+
+static int
+key_delete(struct ctl *ctl, int argc, char **argv)
+{
+	return set_status(ctl, argc, argv, "deleted");
+}
+
+const struct ctl_verb ctl_key_verbs[] = {
+	{ "key", "add",
+	    "ACCOUNT [--name N] [--rpm N] [--concurrency N] [--budget 10.00 --budget-period "
+	    "total|day|month] [--models A,B]",
+	    true, key_add },
+	{ "key", "list", "ACCOUNT", true, key_list },
+	{ "key", "show", "KEY", true, key_show },
+	{ "key", "disable", "KEY", true, key_disable },
+	{ "key", "enable", "KEY", true, key_enable },
+	{ "key", "delete", "KEY", true, key_delete },
+	{ NULL, NULL, NULL, false, NULL },
+};

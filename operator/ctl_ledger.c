@@ -1,0 +1,252 @@
+/*
+ * ctl_ledger - trace REQUEST-ID | ledger ACCOUNT | usage ACCOUNT [--key K].
+ *
+ * All three read what admission and settlement wrote: receipts, the account's last requests, and the ledger,
+ * whose rows are read in pages so that a long one costs little memory.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/money.h"
+#include "gateway/api_key.h"
+#include "operator/ctl.h"
+
+#define PAGE      "1000"
+#define ID_SIZE   64
+#define CTL_CHUNK 1000
+
+/* ---- pages of a stream ---- */
+
+/*
+ * Call `row` for each entry, oldest first; it gets the entry's id and its fields. False: Redis failed,
+ * or `row` said stop.
+ */
+static bool
+each_row(struct ctl *ctl, const char *key,
+    bool (*row)(void *arg, const char *id, const struct ctl_reply *fields), void *arg)
+{
+	char from[ID_SIZE] = "-";
+	bool more = true;
+
+	while (more) {
+		struct ctl_reply page;
+
+		if (!ctl_command(ctl, &page,
+			(const char *[]){ "XRANGE", key, from, "+", "COUNT", PAGE, NULL }))
+			return false;
+		more = page.n == CTL_CHUNK;
+		for (size_t i = 0; i < page.n; i++) {
+			const struct ctl_reply *entry = &page.items[i];
+
+			if (!row(arg, entry->items[0].text, &entry->items[1])) {
+				ctl_reply_free(&page);
+				return true;
+			}
+			snprintf(from, sizeof from, "(%s", entry->items[0].text);
+		}
+		ctl_reply_free(&page);
+	}
+	return true;
+}
+
+/* ---- trace ---- */
+
+struct search {
+	const char *request_id;
+	bool found;
+	bool json;
+};
+
+static bool
+match_request(void *arg, const char *id, const struct ctl_reply *fields)
+{
+	struct search *search = arg;
+	char when[DR_CLOCK_TEXT];
+
+	if (strcmp(ctl_field(fields, "req"), search->request_id) != 0)
+		return true;
+	search->found = true;
+	dr_clock_format(strtoll(id, NULL, 10), when);
+	printf(search->json ? "{\"id\":\"%s\",\"time\":\"%s\",\"key\":\"%s\",\"model\":\"%s\",\"status\":\"%s\","
+			      "\"error\":\"%s\",\"receipt\":null}\n" :
+			      "request %s\ntime    %s\nkey     %s\nmodel   %s\nstatus  %s\nerror   %s\n",
+	    search->request_id, when, ctl_field(fields, "key"), ctl_field(fields, "model"),
+	    ctl_field(fields, "status"), ctl_field(fields, "error"));
+	return false;
+}
+
+static int
+trace(struct ctl *ctl, int argc, char **argv)
+{
+	char account[DR_ACCOUNT_LEN + 1], key[CTL_KEY_SIZE], name[CTL_KEY_SIZE - 32];
+	struct search search = { .json = ctl->json };
+	struct ctl_reply receipt;
+	const char *id;
+	size_t n;
+	bool has_receipt;
+
+	if (!ctl_options(argc, argv, NULL, &id, 1, 1, &n, "trace REQUEST-ID"))
+		return CTL_USAGE;
+	if (!dr_request_id_account(id, account))
+		return ctl_fail(CTL_USAGE, "REQUEST-ID: \"%s\" is not the id of a request (req_...)", id);
+	snprintf(name, sizeof name, "receipt:%s", id);
+	ctl_account_key(account, name, key);
+	if (!ctl_command(ctl, &receipt, (const char *[]){ "GET", key, NULL }))
+		return CTL_FAILED;
+	has_receipt = receipt.text[0] != '\0';
+	if (has_receipt)
+		puts(receipt.text);
+	ctl_reply_free(&receipt);
+	if (has_receipt)
+		return CTL_OK;
+	search.request_id = id;
+	ctl_account_key(account, "requests", key);
+	if (!each_row(ctl, key, match_request, &search))
+		return CTL_FAILED;
+	return search.found ? CTL_OK : ctl_fail(CTL_FAILED, "REQUEST-ID: nothing is known of \"%s\"", id);
+}
+
+/* ---- ledger ---- */
+
+static const char *const ledger_columns[] = { "time", "type", "usd", "balance_usd", "request", "key", "model",
+	"provider", "price_date", "#input_tokens", "#cache_write_5m_tokens", "#cache_write_1h_tokens", "#cache_read_tokens",
+	"#output_tokens", "flags", "reason", "#nano_usd", "#balance_nano_usd", NULL };
+
+static bool
+add_ledger_row(void *arg, const char *id, const struct ctl_reply *fields)
+{
+	struct ctl_table *table = arg;
+	static const char *const texts[] = { "req", "key", "model", "provider", "price", "in", "cw5",
+		"cw1", "cr", "out", "flags", "reason", "nano", "balance" };
+	char when[DR_CLOCK_TEXT];
+
+	dr_clock_format(strtoll(id, NULL, 10), when);
+	ctl_table_cell(table, when);
+	ctl_table_cell(table, ctl_field(fields, "type"));
+	ctl_table_usd(table, strtoll(ctl_field(fields, "nano"), NULL, 10));
+	ctl_table_usd(table, strtoll(ctl_field(fields, "balance"), NULL, 10));
+	for (size_t i = 0; i < DR_N_ELEMENTS(texts); i++)
+		ctl_table_cell(table, ctl_field(fields, texts[i]));
+	return true;
+}
+
+static int
+ledger(struct ctl *ctl, int argc, char **argv)
+{
+	char key[CTL_KEY_SIZE];
+	struct ctl_table *table;
+	const char *account;
+	size_t n;
+	bool ok;
+
+	if (!ctl_options(argc, argv, NULL, &account, 1, 1, &n, "ledger ACCOUNT"))
+		return CTL_USAGE;
+	if (!ctl_account_exists(ctl, account))
+		return CTL_FAILED;
+	ctl_account_key(account, "ledger", key);
+	table = ctl_table_new(ledger_columns);
+	ok = each_row(ctl, key, add_ledger_row, table);
+	ctl_table_print(ctl, &table, false);
+	return ok ? CTL_OK : CTL_FAILED;
+}
+
+/* ---- usage ---- */
+
+struct totals {
+	const char *key; /* NULL: all */
+	int64_t requests, input, output, cache_write, cache_read, nano;
+};
+
+static int64_t
+count_of(const struct ctl_reply *fields, const char *name)
+{
+	return strtoll(ctl_field(fields, name), NULL, 10);
+}
+
+static bool
+add_to_totals(void *arg, const char *id, const struct ctl_reply *fields)
+{
+	struct totals *t = arg;
+	const char *type = ctl_field(fields, "type");
+	bool charge = strcmp(type, "charge") == 0;
+
+	(void)id;
+	if (!charge && strcmp(type, "abandoned") != 0)
+		return true;
+	if (t->key != NULL && strcmp(ctl_field(fields, "key"), t->key) != 0)
+		return true;
+	/* a late row books the rest of a request that an abandoned one has counted */
+	if (strncmp(ctl_field(fields, "flags"), "late", 4) != 0)
+		t->requests++;
+	t->input += count_of(fields, "in");
+	t->output += count_of(fields, "out");
+	t->cache_write += count_of(fields, "cw5") + count_of(fields, "cw1");
+	t->cache_read += count_of(fields, "cr");
+	t->nano -= count_of(fields, "nano");
+	return true;
+}
+
+/* KEY as an id, as ACCOUNT-ID, or as the whole key: its id. */
+static void
+id_of_key(const struct ctl *ctl, const char *text, char id[DR_KEY_ID_LEN + 1])
+{
+	struct dr_api_key key;
+
+	if (dr_api_key_parse(ctl->config->settings->key_prefix, text, &key))
+		text = key.key_id;
+	else if (strlen(text) == DR_ACCOUNT_LEN + 1 + DR_KEY_ID_LEN)
+		text += DR_ACCOUNT_LEN + 1;
+	snprintf(id, DR_KEY_ID_LEN + 1, "%s", text);
+}
+
+static void
+print_totals(struct ctl *ctl, const struct totals *t)
+{
+	static const char *const columns[] = { "#requests", "#input_tokens", "#output_tokens",
+		"#cache_creation_input_tokens", "#cache_read_input_tokens", "#cost_nano_usd", "cost_usd",
+		NULL };
+	struct ctl_table *table = ctl_table_new(columns);
+
+	ctl_table_number(table, t->requests);
+	ctl_table_number(table, t->input);
+	ctl_table_number(table, t->output);
+	ctl_table_number(table, t->cache_write);
+	ctl_table_number(table, t->cache_read);
+	ctl_table_number(table, t->nano);
+	ctl_table_usd(table, t->nano);
+	ctl_table_print(ctl, &table, true);
+}
+
+static int
+usage(struct ctl *ctl, int argc, char **argv)
+{
+	const char *account, *key = NULL;
+	struct ctl_option options[] = { { "--key", &key, 1, 0 }, { NULL, NULL, 0, 0 } };
+	char stream[CTL_KEY_SIZE], id[DR_KEY_ID_LEN + 1];
+	struct totals totals = { 0 };
+	size_t n;
+
+	if (!ctl_options(argc, argv, options, &account, 1, 1, &n, "usage ACCOUNT [--key K]"))
+		return CTL_USAGE;
+	if (!ctl_account_exists(ctl, account))
+		return CTL_FAILED;
+	if (key != NULL) {
+		id_of_key(ctl, key, id);
+		totals.key = id;
+	}
+	ctl_account_key(account, "ledger", stream);
+	if (!each_row(ctl, stream, add_to_totals, &totals))
+		return CTL_FAILED;
+	print_totals(ctl, &totals);
+	return CTL_OK;
+}
+
+const struct ctl_verb ctl_ledger_verbs[] = {
+	{ "trace", "", "REQUEST-ID", true, trace },
+	{ "ledger", "", "ACCOUNT", true, ledger },
+	{ "usage", "", "ACCOUNT [--key K]", true, usage },
+	{ NULL, NULL, NULL, false, NULL },
+};

@@ -1,0 +1,96 @@
+/*
+ * ctl_options - the words and options after a verb.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/money.h"
+#include "operator/ctl.h"
+
+static struct ctl_option *
+find_option(struct ctl_option *options, const char *arg, const char **value)
+{
+	size_t n = strcspn(arg, "=");
+
+	*value = arg[n] == '=' ? arg + n + 1 : NULL;
+	for (struct ctl_option *o = options; o != NULL && o->name != NULL; o++)
+		if (strlen(o->name) == n && strncmp(o->name, arg, n) == 0)
+			return o;
+	return NULL;
+}
+
+static bool
+take_option(struct ctl_option *option, const char *value, int argc, char **argv, int *i)
+{
+	if (option->values == NULL) {
+		option->n++;
+		return value == NULL || ctl_fail(0, "%s takes no value", option->name) != 0;
+	}
+	if (value == NULL) {
+		if (*i + 1 >= argc)
+			return ctl_fail(0, "%s wants a value", option->name) != 0;
+		value = argv[++*i];
+	}
+	if (option->n == option->max_values)
+		return ctl_fail(0,
+			   option->max_values == 1 ? "%s is given twice" :
+						     "%s is given too often",
+			   option->name) != 0;
+	option->values[option->n++] = value;
+	return true;
+}
+
+bool
+ctl_options(int argc, char **argv, struct ctl_option *options, const char **words, size_t least,
+    size_t most, size_t *n_words, const char *usage)
+{
+	const char *value;
+
+	*n_words = 0;
+	for (int i = 0; i < argc; i++) {
+		struct ctl_option *option;
+
+		if (strncmp(argv[i], "--", 2) != 0) {
+			if (*n_words == most)
+				return ctl_fail(0, "unexpected argument \"%s\" (usage: %s)",
+					   argv[i], usage) != 0;
+			words[(*n_words)++] = argv[i];
+			continue;
+		}
+		option = find_option(options, argv[i], &value);
+		if (option == NULL)
+			return ctl_fail(0, "unknown option %s (usage: %s)", argv[i], usage) != 0;
+		if (!take_option(option, value, argc, argv, &i))
+			return false;
+	}
+	if (*n_words < least)
+		return ctl_fail(0, "an argument is missing (usage: %s)", usage) != 0;
+	return true;
+}
+
+bool
+ctl_number(const char *name, const char *value, int64_t least, int64_t most, int64_t *out)
+{
+	char *end;
+	long long n;
+
+	if (value == NULL)
+		return true;
+	errno = 0;
+	n = strtoll(value, &end, 10);
+	if (value[0] < '0' || value[0] > '9' || errno != 0 || *end != '\0' || n < least || n > most)
+		return ctl_fail(0, "%s: \"%s\" is not a whole number from %lld to %lld", name, value,
+			   (long long)least, (long long)most) != 0;
+	*out = n;
+	return true;
+}
+
+bool
+ctl_money(const char *name, const char *value, int64_t *out)
+{
+	if (value == NULL || dr_money_parse(value, out))
+		return true;
+	return ctl_fail(0, "%s: \"%s\" is not an amount such as 25.00 (at most nine decimals)", name,
+		   value) != 0;
+}

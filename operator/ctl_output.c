@@ -1,0 +1,176 @@
+/*
+ * ctl_output - rows as a table for people or as JSON for scripts.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/mem.h"
+#include "base/money.h"
+#include "operator/ctl.h"
+
+#define MAX_COLUMNS 32
+#define MAX_OUTPUT  (256 * 1024 * 1024)
+
+struct ctl_table {
+	const char *columns[MAX_COLUMNS];
+	size_t n_columns;
+	char **cells; /* row after row; owned */
+	size_t n, size;
+};
+
+struct ctl_table *
+ctl_table_new(const char *const *columns)
+{
+	struct ctl_table *table = dr_calloc(1, sizeof *table);
+
+	for (; columns[table->n_columns] != NULL; table->n_columns++) {
+		DR_ASSERT(table->n_columns < MAX_COLUMNS);
+		table->columns[table->n_columns] = columns[table->n_columns];
+	}
+	return table;
+}
+
+void
+ctl_table_cell(struct ctl_table *table, const char *text)
+{
+	if (table->n == table->size) {
+		table->size = table->size == 0 ? 64 : table->size * 2;
+		table->cells = dr_realloc(table->cells, table->size * sizeof *table->cells);
+	}
+	table->cells[table->n++] = dr_strdup(text);
+}
+
+void
+ctl_table_number(struct ctl_table *table, int64_t n)
+{
+	char text[24];
+
+	snprintf(text, sizeof text, "%lld", (long long)n);
+	ctl_table_cell(table, text);
+}
+
+void
+ctl_table_usd(struct ctl_table *table, int64_t nano)
+{
+	char text[DR_MONEY_TEXT];
+
+	dr_money_format(nano, text);
+	ctl_table_cell(table, text);
+}
+
+/* ---- JSON ---- */
+
+static void
+add_row_json(struct dr_strbuf *out, const struct ctl_table *table, size_t row)
+{
+	dr_strbuf_addc(out, '{');
+	for (size_t c = 0; c < table->n_columns; c++) {
+		const char *name = table->columns[c], *text = table->cells[row * table->n_columns + c];
+		bool number = name[0] == '#';
+
+		if (c > 0)
+			dr_strbuf_addc(out, ',');
+		dr_json_add_string(out, name + number);
+		dr_strbuf_addc(out, ':');
+		if (number)
+			dr_strbuf_adds(out, text[0] != '\0' ? text : "null");
+		else
+			dr_json_add_string(out, text);
+	}
+	dr_strbuf_addc(out, '}');
+}
+
+static void
+print_json(const struct ctl_table *table, bool single)
+{
+	size_t rows = table->n / table->n_columns;
+	struct dr_strbuf out;
+
+	dr_strbuf_init(&out, MAX_OUTPUT);
+	if (!single)
+		dr_strbuf_addc(&out, '[');
+	for (size_t row = 0; row < rows; row++) {
+		if (row > 0)
+			dr_strbuf_adds(&out, ",\n");
+		add_row_json(&out, table, row);
+	}
+	if (!single)
+		dr_strbuf_addc(&out, ']');
+	puts(out.data);
+	dr_strbuf_fini(&out);
+}
+
+/* ---- for people ---- */
+
+/* A control byte in a name must not drive the terminal. */
+static void
+print_cell(const char *text, size_t width, bool right, bool last)
+{
+	size_t n = strlen(text);
+
+	for (size_t i = n; right && i < width; i++)
+		putchar(' ');
+	for (const char *p = text; *p != '\0'; p++)
+		putchar((unsigned char)*p < 0x20 || *p == 0x7f ? '?' : *p);
+	for (size_t i = n; !right && !last && i < width; i++)
+		putchar(' ');
+	fputs(last ? "\n" : "  ", stdout);
+}
+
+static void
+print_table(const struct ctl_table *table)
+{
+	size_t width[MAX_COLUMNS], columns = table->n_columns;
+
+	for (size_t c = 0; c < columns; c++)
+		width[c] = strlen(table->columns[c]) - (table->columns[c][0] == '#');
+	for (size_t i = 0; i < table->n; i++)
+		if (strlen(table->cells[i]) > width[i % columns])
+			width[i % columns] = strlen(table->cells[i]);
+	for (size_t c = 0; c < columns; c++) {
+		bool number = table->columns[c][0] == '#';
+
+		print_cell(table->columns[c] + number, width[c], number, c + 1 == columns);
+	}
+	for (size_t i = 0; i < table->n; i++)
+		print_cell(table->cells[i], width[i % columns],
+		    table->columns[i % columns][0] == '#', (i + 1) % columns == 0);
+}
+
+/* One row: a line per column. */
+static void
+print_single(const struct ctl_table *table)
+{
+	for (size_t c = 0; c < table->n_columns && c < table->n; c++) {
+		bool number = table->columns[c][0] == '#';
+
+		printf("%-28s", table->columns[c] + number);
+		print_cell(table->cells[c], 0, false, true);
+	}
+}
+
+void
+ctl_table_free(struct ctl_table **table)
+{
+	for (size_t i = 0; i < (*table)->n; i++)
+		free((*table)->cells[i]);
+	free((*table)->cells);
+	free(*table);
+	*table = NULL;
+}
+
+void
+ctl_table_print(struct ctl *ctl, struct ctl_table **table, bool single)
+{
+	struct ctl_table *t = *table;
+
+	DR_ASSERT(t->n % t->n_columns == 0);
+	if (ctl->json)
+		print_json(t, single);
+	else if (single)
+		print_single(t);
+	else
+		print_table(t);
+	ctl_table_free(table);
+}

@@ -1,0 +1,559 @@
+/*
+ * Rules of derouterctl, seen from outside: words in, text, JSON and exit status out, and what
+ * stands in Redis afterwards.
+ */
+#include <json-c/json.h>
+
+#include "ctl_fixture.h"
+#include "gateway/api_key.h"
+#include "gateway/provider_record.h"
+
+static const char *
+new_account(const char *credit)
+{
+	static char id[64];
+
+	CTL_STATUS(0, "account add --credit %s", credit);
+	take_line(id, sizeof id);
+	assert_true(dr_account_id_ok(id));
+	return id;
+}
+
+/* A value of the last run's JSON, by keys and indexes: "0.name"; "" where absent. */
+static const char *
+json_at(const char *path)
+{
+	static char value[4096];
+	struct json_object *root = json_tokener_parse(out), *at = root;
+	char copy[256], *save, *part;
+
+	if (root == NULL)
+		fail_msg("not JSON: %s", out);
+	snprintf(copy, sizeof copy, "%s", path);
+	for (part = strtok_r(copy, ".", &save); part != NULL && at != NULL;
+	     part = strtok_r(NULL, ".", &save))
+		at = json_object_is_type(at, json_type_array)
+		    ? json_object_array_get_idx(at, strtoul(part, NULL, 10))
+		    : json_object_object_get(at, part);
+	snprintf(value, sizeof value, "%s", at != NULL ? json_object_get_string(at) : "");
+	json_object_put(root);
+	return value;
+}
+
+/* ---- how it is called ---- */
+
+static void
+what_is_wrong_with_a_call_is_status_2_and_names_the_argument(void **state)
+{
+	static const struct {
+		const char *words, *said;
+	} rows[] = {
+		{ "account", "account" },
+		{ "account fly", "account fly" },
+		{ "fly", "fly" },
+		{ "account add extra", "extra" },
+		{ "account add --colour red", "--colour" },
+		{ "account add --credit", "--credit" },
+		{ "account add --credit 1 --credit 2", "--credit" },
+		{ "account add --credit 1,5", "--credit" },
+		{ "account add --credit 1e3", "--credit" },
+		{ "account add --credit -1", "--credit" },
+		{ "account add --credit 9007199.254740992", "--credit" },
+		{ "account show", "ACCOUNT" },
+		{ "account credit abcdefghij", "AMOUNT" },
+		{ "account credit abcdefghij five", "AMOUNT" },
+		{ "account credit abcdefghij --5", "--5" },
+		{ "key add", "ACCOUNT" },
+		{ "key add abcdefghij --rpm 0", "--rpm" },
+		{ "key add abcdefghij --rpm x", "--rpm" },
+		{ "key add abcdefghij --rpm 99999999999999999999", "--rpm" },
+		{ "key add abcdefghij --concurrency 1.5", "--concurrency" },
+		{ "key add abcdefghij --budget 0", "--budget" },
+		{ "key add abcdefghij --budget-period day", "--budget-period" },
+		{ "key add abcdefghij --budget 1 --budget-period week", "--budget-period" },
+		{ "key show xyz", "KEY" },
+		{ "trace nonsense", "REQUEST-ID" },
+		{ "usage", "ACCOUNT" },
+		{ "provider add p1", "--dialect" },
+		{ "provider enable", "NAME" },
+		{ "provider credential p1", "--credential-file" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < DR_N_ELEMENTS(rows); i++) {
+		int status = ctl("%s", rows[i].words);
+
+		if (status != 2 || strstr(err, rows[i].said) == NULL)
+			fail_msg("%s: status %d: %s", rows[i].words, status, err);
+		assert_string_equal(out, "");
+	}
+}
+
+static void
+what_does_not_exist_is_status_1(void **state)
+{
+	static const char *const rows[] = { "account show zzzzzzzzzz", "account credit zzzzzzzzzz 1",
+		"key add zzzzzzzzzz", "key list zzzzzzzzzz", "key show zzzzzz", "key disable zzzzzz",
+		"key delete zzzzzzzzzz-zzzzzz", "ledger zzzzzzzzzz", "usage zzzzzzzzzz",
+		"provider show nobody", "provider enable nobody", "provider remove nobody",
+		"trace req_aaaaaaaaaaaaaaaaaaaazzzzzzzzzz" };
+
+	(void)state;
+	for (size_t i = 0; i < DR_N_ELEMENTS(rows); i++) {
+		CTL_STATUS(1, "%s", rows[i]);
+		assert_string_equal(out, "");
+		assert_true(err[0] != '\0');
+	}
+}
+
+static void
+help_is_on_standard_output_and_no_words_at_all_are_an_error(void **state)
+{
+	(void)state;
+	CTL_STATUS(0, "--help");
+	CTL_SAID("account credit ACCOUNT AMOUNT", out);
+	CTL_SAID("key add ACCOUNT", out);
+	CTL_SAID("trace REQUEST-ID", out);
+	CTL_STATUS(2, "%s", "");
+	assert_string_equal(out, "");
+}
+
+static void
+a_bad_configuration_or_no_redis_is_status_1(void **state)
+{
+	char *const missing[] = { "derouterctl", "-c", "/nonexistent/x.conf", "account", "list",
+		NULL };
+
+	(void)state;
+	assert_int_equal(run_argv((char **)missing, ""), 1);
+	CTL_SAID("/nonexistent/x.conf", err);
+	setenv("DEROUTER_REDIS_ADDRESS", "unix:/nonexistent/redis.sock", 1);
+	CTL_STATUS(1, "account list");
+	CTL_SAID("/nonexistent/redis.sock", err);
+	unsetenv("DEROUTER_REDIS_ADDRESS");
+}
+
+/* ---- accounts ---- */
+
+static void
+an_account_begins_with_its_credit_and_a_ledger_row(void **state)
+{
+	const char *id;
+
+	(void)state;
+	CTL_STATUS(0, "account add --name Ada_Lovelace --credit 25.00 --json");
+	id = strdup(json_at("account"));
+	CTL_STATUS(0, "--json account show %s", id);
+	assert_string_equal(json_at("account"), id);
+	assert_string_equal(json_at("name"), "Ada Lovelace");
+	assert_string_equal(json_at("status"), "on");
+	assert_string_equal(json_at("balance_nano_usd"), "25000000000");
+	CTL_STATUS(0, "--json ledger %s", id);
+	assert_string_equal(json_at("0.type"), "credit");
+	assert_string_equal(json_at("0.nano_usd"), "25000000000");
+	assert_string_equal(json_at("0.balance_nano_usd"), "25000000000");
+	CTL_STATUS(0, "account list");
+	CTL_SAID(id, out);
+	CTL_SAID("Ada Lovelace", out);
+	free((char *)(uintptr_t)id);
+}
+
+static void
+credit_adds_takes_and_says_the_balance(void **state)
+{
+	const char *id = new_account("1");
+
+	(void)state;
+	CTL_STATUS(0, "account credit %s 0.50", id);
+	CTL_SAID("1.5", out);
+	CTL_STATUS(0, "account credit %s -2 --reason a_refund", id);
+	CTL_SAID("-0.5", out);
+	CTL_STATUS(0, "--json ledger %s", id);
+	assert_string_equal(json_at("2.type"), "adjustment");
+	assert_string_equal(json_at("2.reason"), "a refund");
+	assert_string_equal(json_at("2.balance_nano_usd"), "-500000000");
+}
+
+static void
+a_balance_never_leaves_what_redis_counts_exactly(void **state)
+{
+	const char *id = new_account("9007199");
+
+	(void)state;
+	CTL_STATUS(1, "account credit %s 1", id);
+	CTL_SAID("AMOUNT", err);
+	CTL_STATUS(0, "--json account show %s", id);
+	assert_string_equal(json_at("balance_nano_usd"), "9007199000000000");
+	CTL_STATUS(0, "--json ledger %s", id);
+	assert_string_equal(json_at("1.type"), "");
+}
+
+/* ---- keys ---- */
+
+static void
+a_key_is_shown_once_and_only_its_digest_is_kept(void **state)
+{
+	const char *id = new_account("1");
+	struct dr_api_key key;
+	char text[256], line[256];
+	struct answer answer;
+
+	(void)state;
+	CTL_STATUS(0, "key add %s --name laptop", id);
+	take_line(text, sizeof text);
+	assert_true(dr_api_key_parse("sk-ant-dr-", text, &key));
+	assert_string_equal(key.account, id);
+	snprintf(line, sizeof line, "HGET {a:%s}:account %s.sha", id, key.key_id);
+	answer = ask(store, line);
+	assert_memory_equal(answer.text, key.sha, 63);
+	CTL_STATUS(0, "key list %s", id);
+	assert_null(strstr(out, text + strlen(text) - DR_SECRET_LEN));
+	assert_null(strstr(out, key.sha));
+}
+
+static void
+limits_of_a_key_are_kept_and_defaults_are_shown(void **state)
+{
+	const char *id = new_account("1");
+
+	(void)state;
+	CTL_STATUS(0, "key add %s --rpm 7 --concurrency 2 --budget 10.00 --budget-period day "
+		      "--models claude-opus-4-8,gpt-5.5", id);
+	CTL_STATUS(0, "--json key list %s", id);
+	assert_string_equal(json_at("0.rpm"), "7");
+	assert_string_equal(json_at("0.concurrency"), "2");
+	assert_string_equal(json_at("0.budget_usd"), "10");
+	assert_string_equal(json_at("0.budget_period"), "day");
+	assert_string_equal(json_at("0.models"), "claude-opus-4-8,gpt-5.5");
+	CTL_STATUS(2, "key add %s --models no-such-model", id);
+	CTL_SAID("--models", err);
+	id = new_account("1");
+	CTL_STATUS(0, "key add %s", id);
+	CTL_STATUS(0, "--json key list %s", id);
+	assert_string_equal(json_at("0.rpm"), "60");
+	assert_string_equal(json_at("0.concurrency"), "5");
+	assert_string_equal(json_at("0.budget_usd"), "");
+}
+
+static void
+a_disabled_key_comes_back_and_a_deleted_one_does_not(void **state)
+{
+	const char *id = new_account("1");
+	char text[256], line[256];
+	struct dr_api_key key;
+
+	(void)state;
+	CTL_STATUS(0, "key add %s", id);
+	take_line(text, sizeof text);
+	assert_true(dr_api_key_parse("sk-ant-dr-", text, &key));
+	/* each of the three ways to name it */
+	CTL_STATUS(0, "key disable %s", key.key_id);
+	CTL_STATUS(0, "--json key show %s-%s", id, key.key_id);
+	assert_string_equal(json_at("status"), "off");
+	CTL_STATUS(0, "key enable %s", text);
+	CTL_STATUS(0, "--json key show %s", key.key_id);
+	assert_string_equal(json_at("status"), "on");
+	CTL_STATUS(0, "key delete %s", key.key_id);
+	CTL_STATUS(1, "key enable %s", key.key_id);
+	CTL_SAID("deleted", err);
+	CTL_STATUS(0, "key delete %s", key.key_id); /* once more is fine */
+	CTL_STATUS(0, "--json key show %s", key.key_id);
+	assert_string_equal(json_at("status"), "deleted");
+	snprintf(line, sizeof line, "HEXISTS {a:%s}:account %s.sha", id, key.key_id);
+	assert_int_equal(ask(store, line).number, 0);
+}
+
+/* ---- providers ---- */
+
+#define ADD(name)                                                                        \
+	"provider add " name " --dialect anthropic --base-url https://api.example.com "   \
+	"--model claude-opus-4-8 --max-concurrency 3 --credential-file - "
+
+static void
+a_provider_is_added_shown_switched_and_removed(void **state)
+{
+	(void)state;
+	assert_int_equal(ctl_input(ADD("first") "--dialect openai --model gpt-5.5=their-gpt "
+					"--rest 22:00-06:00 --weight 7 --priority 2 --org acme",
+			     "sk-upstream-secret\n"),
+	    0);
+	assert_null(strstr(out, "sk-upstream-secret"));
+	CTL_STATUS(0, "--json provider show first");
+	assert_string_equal(json_at("name"), "first");
+	assert_string_equal(json_at("enabled"), "on");
+	assert_string_equal(json_at("dialects"), "anthropic,openai-chat,openai-responses");
+	assert_string_equal(json_at("models"), "claude-opus-4-8,gpt-5.5=their-gpt");
+	assert_string_equal(json_at("max_concurrency"), "3");
+	assert_string_equal(json_at("rest"), "22:00-06:00");
+	assert_string_equal(json_at("weight"), "7");
+	assert_string_equal(json_at("org"), "acme");
+	assert_string_equal(json_at("running"), "0");
+	CTL_STATUS(0, "provider disable first");
+	CTL_STATUS(0, "--json provider list");
+	assert_string_equal(json_at("0.enabled"), "off");
+	CTL_STATUS(0, "provider enable first");
+	CTL_STATUS(0, "--json provider list");
+	assert_string_equal(json_at("0.enabled"), "on");
+	CTL_STATUS(0, "provider remove first");
+	CTL_STATUS(0, "--json provider list");
+	assert_string_equal(json_at("0.name"), "");
+	CTL_STATUS(1, "provider show first");
+}
+
+static void
+the_credential_is_sealed_and_can_be_changed(void **state)
+{
+	static const char hgetall[] = "HGET {p:sealed}:provider credential";
+	char first[64];
+
+	(void)state;
+	assert_int_equal(ctl_input(ADD("sealed"), "sk-upstream-secret\nsecond line\n"), 0);
+	snprintf(first, sizeof first, "%s", ask(store, hgetall).text);
+	assert_memory_equal(first, "v1.", 3);
+	assert_null(strstr(first, "upstream"));
+	write_file("credential", "another", 0600);
+	CTL_STATUS(0, "provider credential sealed --credential-file %s", in_dir("credential"));
+	assert_string_not_equal(ask(store, hgetall).text, first);
+	CTL_STATUS(0, "provider show sealed");
+	assert_null(strstr(out, "another"));
+	CTL_STATUS(0, "provider remove sealed");
+}
+
+static void
+a_change_of_a_provider_makes_a_new_generation_in_the_directory(void **state)
+{
+	int64_t first, second;
+
+	(void)state;
+	assert_int_equal(ctl_input(ADD("gen"), "x"), 0);
+	first = ask(store, "HGET providers gen").number;
+	assert_int_equal(ask(store, "HGET {p:gen}:provider generation").number, first);
+	CTL_STATUS(0, "provider disable gen");
+	second = ask(store, "HGET providers gen").number;
+	assert_true(second > first);
+	CTL_STATUS(0, "provider remove gen");
+}
+
+static void
+a_bad_provider_is_refused_by_the_arguments_name_and_not_stored(void **state)
+{
+	static const struct {
+		const char *words, *input, *said;
+	} rows[] = {
+		{ "--base-url ftp://x", "k", "--base-url" },
+		{ "--base-url https://x --dialect french", "k", "--dialect" },
+		{ "--base-url http://x", "k", "allow" },
+		{ "--base-url https://x --model no-such-model", "k", "--model" },
+		{ "--base-url https://x --rest 25:00-26:00", "k", "--rest" },
+		{ "--base-url https://x --weight 0", "k", "--weight" },
+		{ "--base-url https://x --priority -1", "k", "--priority" },
+		{ "--base-url https://x --max-concurrency 0", "k", "--max-concurrency" },
+		{ "--base-url https://x --header cookie", "k", "--header" },
+		{ "--base-url https://x", "", "--credential-file" },
+		{ "--base-url https://x", "\n", "--credential-file" },
+		{ "--base-url https://x", "two words\n", "--credential-file" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < DR_N_ELEMENTS(rows); i++) {
+		char words[1024];
+		int status;
+
+		snprintf(words, sizeof words,
+		    "provider add bad --credential-file - %s%s%s %s",
+		    strstr(rows[i].words, "--dialect") == NULL ? " --dialect anthropic" : "",
+		    strstr(rows[i].words, "--model ") == NULL ? " --model claude-opus-4-8" : "",
+		    strstr(rows[i].words, "--max") == NULL ? " --max-concurrency 1" : "",
+		    rows[i].words);
+		for (char *p = words; (p = strstr(p, "  ")) != NULL;)
+			memmove(p, p + 1, strlen(p));
+		status = ctl_input(words, rows[i].input);
+		if ((status != 1 && status != 2) || strstr(err, rows[i].said) == NULL)
+			fail_msg("%s: status %d: %s", words, status, err);
+		assert_int_equal(ask(store, "EXISTS {p:bad}:provider").number, 0);
+		assert_int_equal(ask(store, "HEXISTS providers bad").number, 0);
+	}
+}
+
+static void
+a_credential_above_its_ceiling_is_refused(void **state)
+{
+	char *huge = malloc(DR_MAX_CREDENTIAL + 16);
+
+	(void)state;
+	for (size_t n = DR_MAX_CREDENTIAL; n <= DR_MAX_CREDENTIAL + 2; n++) {
+		memset(huge, 'k', n);
+		huge[n] = '\0';
+		assert_int_equal(ctl_input(ADD("huge"), huge) == 0, n == DR_MAX_CREDENTIAL);
+		if (n == DR_MAX_CREDENTIAL)
+			CTL_STATUS(0, "provider remove huge");
+		else
+			CTL_SAID("--credential-file", err);
+	}
+	free(huge);
+}
+
+static void
+a_provider_is_added_once(void **state)
+{
+	(void)state;
+	assert_int_equal(ctl_input(ADD("once"), "k"), 0);
+	assert_int_equal(ctl_input(ADD("once"), "k"), 1);
+	CTL_SAID("NAME", err);
+	CTL_STATUS(0, "provider remove once");
+}
+
+/* ---- models, traces, ledger, usage ---- */
+
+static void
+models_are_listed_with_todays_prices_without_redis(void **state)
+{
+	(void)state;
+	setenv("DEROUTER_REDIS_ADDRESS", "unix:/nonexistent/redis.sock", 1);
+	CTL_STATUS(0, "model list");
+	CTL_SAID("claude-opus-4-8", out);
+	CTL_STATUS(0, "--json model list");
+	assert_string_not_equal(json_at("0.name"), "");
+	assert_string_not_equal(json_at("0.input_usd"), "");
+	unsetenv("DEROUTER_REDIS_ADDRESS");
+}
+
+/* Rows as settle.lua writes them. */
+static void
+add_row(const char *account, const char *rest)
+{
+	char line[512];
+
+	snprintf(line, sizeof line, "XADD {a:%s}:ledger * %s", account, rest);
+	/* 16 words are the fixture's most: rows are cut to what usage reads */
+	assert_true(ask(store, line).len > 0);
+}
+
+static void
+usage_adds_up_what_was_charged_by_account_and_by_key(void **state)
+{
+	const char *id = new_account("5");
+
+	(void)state;
+	add_row(id, "type charge key kaaaaa nano -100 in 10 cw5 1");
+	add_row(id, "type charge key kaaaaa nano -200 out 20 cr 5");
+	add_row(id, "type charge key kbbbbb nano -400 in 7 cw1 2");
+	add_row(id, "type abandoned key kaaaaa nano -30");
+	add_row(id, "type charge key kaaaaa nano -3 flags late");
+	add_row(id, "type credit nano 999");
+	CTL_STATUS(0, "--json usage %s", id);
+	assert_string_equal(json_at("requests"), "4");
+	assert_string_equal(json_at("input_tokens"), "17");
+	assert_string_equal(json_at("output_tokens"), "20");
+	assert_string_equal(json_at("cache_creation_input_tokens"), "3");
+	assert_string_equal(json_at("cache_read_input_tokens"), "5");
+	assert_string_equal(json_at("cost_nano_usd"), "733");
+	CTL_STATUS(0, "--json usage %s --key kbbbbb", id);
+	assert_string_equal(json_at("requests"), "1");
+	assert_string_equal(json_at("cost_nano_usd"), "400");
+	CTL_STATUS(0, "usage %s", id);
+	CTL_SAID("0.000000733", out);
+}
+
+static void
+a_ledger_of_several_pages_is_read_to_its_end(void **state)
+{
+	const char *id = new_account("5");
+	char line[512];
+	unsigned rows = 0;
+
+	(void)state;
+	snprintf(line, sizeof line, "{a:%s}:ledger", id);
+	{
+		const struct dr_arg words[] = { { line, strlen(line) } };
+		static struct dr_script fill = SCRIPT("fill",
+		    "for i = 1, 2500 do redis.call('XADD', KEYS[1], '*', 'type', 'charge', 'key', "
+		    "'k', 'nano', '-1', 'balance', '0') end return 1");
+		struct answer answer;
+
+		answer_init(&answer, false);
+		dr_store_eval(store, "", &fill, 1, words, 1, &answer.call);
+		dr_store_wait(store, &answer.call);
+		assert_int_equal(answer.err, DR_OK);
+	}
+	CTL_STATUS(0, "--json usage %s", id);
+	assert_string_equal(json_at("requests"), "2500");
+	CTL_STATUS(0, "ledger %s", id);
+	for (const char *p = out; *p != '\0'; p++)
+		rows += *p == '\n';
+	assert_int_equal(rows, 2500 + 1 + 1); /* the credit, the header */
+}
+
+static void
+a_trace_finds_receipts_and_refused_requests(void **state)
+{
+	const char *id = new_account("5");
+	char line[512], request[64];
+
+	(void)state;
+	snprintf(request, sizeof request, "req_aaaaaaaaaaaaaaaaaaaa%s", id);
+	snprintf(line, sizeof line, "SET {a:%s}:receipt:%s {\"id\":\"%s\",\"status\":200}", id, request,
+	    request);
+	(void)ask(store, line);
+	CTL_STATUS(0, "--json trace %s", request);
+	assert_string_equal(json_at("id"), request);
+	assert_string_equal(json_at("status"), "200");
+	snprintf(request, sizeof request, "req_bbbbbbbbbbbbbbbbbbbb%s", id);
+	/* a model's name comes from a caller: it may hold anything */
+	snprintf(line, sizeof line, "XADD {a:%s}:requests * req %s key kaaaaa model \"\\\x1b[2J error RPM",
+	    id, request);
+	(void)ask(store, line);
+	CTL_STATUS(0, "--json trace %s", request);
+	assert_string_equal(json_at("error"), "RPM");
+	assert_string_equal(json_at("model"), "\"\\\x1b[2J");
+	CTL_STATUS(0, "trace %s", request);
+	CTL_SAID("RPM", out);
+	assert_null(strchr(out, '\x1b'));
+}
+
+static void
+names_cannot_drive_a_terminal_or_break_json(void **state)
+{
+	char *const argv[] = { "derouterctl", "-c", (char *)(uintptr_t)in_dir("derouter.conf"),
+		"account", "add", "--name", "\x1b[2Jx\"\\\n", NULL };
+	char id[64];
+
+	(void)state;
+	if (run_argv((char **)argv, "") != 0)
+		return; /* refusing such a name is as good */
+	take_line(id, sizeof id);
+	CTL_STATUS(0, "account show %s", id);
+	assert_null(strchr(out, '\x1b'));
+	CTL_STATUS(0, "--json account show %s", id);
+	assert_string_equal(json_at("name"), "\x1b[2Jx\"\\\n");
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_is_wrong_with_a_call_is_status_2_and_names_the_argument),
+		cmocka_unit_test(what_does_not_exist_is_status_1),
+		cmocka_unit_test(help_is_on_standard_output_and_no_words_at_all_are_an_error),
+		cmocka_unit_test(a_bad_configuration_or_no_redis_is_status_1),
+		cmocka_unit_test(an_account_begins_with_its_credit_and_a_ledger_row),
+		cmocka_unit_test(credit_adds_takes_and_says_the_balance),
+		cmocka_unit_test(a_balance_never_leaves_what_redis_counts_exactly),
+		cmocka_unit_test(a_key_is_shown_once_and_only_its_digest_is_kept),
+		cmocka_unit_test(limits_of_a_key_are_kept_and_defaults_are_shown),
+		cmocka_unit_test(a_disabled_key_comes_back_and_a_deleted_one_does_not),
+		cmocka_unit_test(a_provider_is_added_shown_switched_and_removed),
+		cmocka_unit_test(the_credential_is_sealed_and_can_be_changed),
+		cmocka_unit_test(a_change_of_a_provider_makes_a_new_generation_in_the_directory),
+		cmocka_unit_test(a_bad_provider_is_refused_by_the_arguments_name_and_not_stored),
+		cmocka_unit_test(a_credential_above_its_ceiling_is_refused),
+		cmocka_unit_test(a_provider_is_added_once),
+		cmocka_unit_test(models_are_listed_with_todays_prices_without_redis),
+		cmocka_unit_test(usage_adds_up_what_was_charged_by_account_and_by_key),
+		cmocka_unit_test(a_ledger_of_several_pages_is_read_to_its_end),
+		cmocka_unit_test(a_trace_finds_receipts_and_refused_requests),
+		cmocka_unit_test(names_cannot_drive_a_terminal_or_break_json),
+	};
+
+	return cmocka_run_group_tests(tests, ctl_setup, ctl_teardown);
+}
