@@ -55,26 +55,29 @@ each_row(struct ctl *ctl, const char *key,
 /* ---- trace ---- */
 
 struct search {
+	struct ctl *ctl;
 	const char *request_id;
 	bool found;
-	bool json;
 };
 
 static bool
 match_request(void *arg, const char *id, const struct ctl_reply *fields)
 {
 	struct search *search = arg;
+	static const char *const columns[] = { "id", "time", "key", "model", "status", "error", NULL };
 	char when[DR_CLOCK_TEXT];
+	struct ctl_table *table;
 
 	if (strcmp(ctl_field(fields, "req"), search->request_id) != 0)
 		return true;
 	search->found = true;
 	dr_clock_format(strtoll(id, NULL, 10), when);
-	printf(search->json ? "{\"id\":\"%s\",\"time\":\"%s\",\"key\":\"%s\",\"model\":\"%s\",\"status\":\"%s\","
-			      "\"error\":\"%s\",\"receipt\":null}\n" :
-			      "request %s\ntime    %s\nkey     %s\nmodel   %s\nstatus  %s\nerror   %s\n",
-	    search->request_id, when, ctl_field(fields, "key"), ctl_field(fields, "model"),
-	    ctl_field(fields, "status"), ctl_field(fields, "error"));
+	table = ctl_table_new(columns);
+	ctl_table_cell(table, search->request_id);
+	ctl_table_cell(table, when);
+	for (size_t i = 2; columns[i] != NULL; i++)
+		ctl_table_cell(table, ctl_field(fields, columns[i]));
+	ctl_table_print(search->ctl, &table, true); /* a model's name is a caller's: escaped there */
 	return false;
 }
 
@@ -82,7 +85,7 @@ static int
 trace(struct ctl *ctl, int argc, char **argv)
 {
 	char account[DR_ACCOUNT_LEN + 1], key[CTL_KEY_SIZE], name[CTL_KEY_SIZE - 32];
-	struct search search = { .json = ctl->json };
+	struct search search = { .ctl = ctl };
 	struct ctl_reply receipt;
 	const char *id;
 	size_t n;

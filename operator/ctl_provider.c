@@ -131,6 +131,9 @@ read_credential(const char *path, char out[DR_MAX_CREDENTIAL + 2])
 	out[ok ? strcspn(out, "\r\n") : 0] = '\0';
 	if (!ok || out[0] == '\0')
 		return ctl_fail(0, "--credential-file %s: is empty", path) != 0;
+	if (strlen(out) > DR_MAX_CREDENTIAL)
+		return ctl_fail(0, "--credential-file %s: longer than %d bytes", path,
+			   DR_MAX_CREDENTIAL) != 0;
 	for (const char *p = out; *p != '\0'; p++)
 		if ((unsigned char)*p <= 0x20 || (unsigned char)*p >= 0x7f)
 			return ctl_fail(0,

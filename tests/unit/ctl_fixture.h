@@ -86,7 +86,7 @@ run_argv(char **argv, const char *input)
 	return WEXITSTATUS(status);
 }
 
-/* Words with single spaces; '_' inside a word stands for a space, "''" for an empty word. */
+/* Words with single spaces; '~' inside a word stands for a space, "''" for an empty word. */
 static inline int
 ctl_input(const char *words, const char *input)
 {
@@ -99,7 +99,7 @@ ctl_input(const char *words, const char *input)
 	for (word = strtok_r(line, " ", &save); word != NULL && n < 255;
 	     word = strtok_r(NULL, " ", &save)) {
 		for (char *p = word; *p != '\0'; p++)
-			if (*p == '_')
+			if (*p == '~')
 				*p = ' ';
 		argv[n++] = strcmp(word, "''") == 0 ? (word + 2) : word;
 	}

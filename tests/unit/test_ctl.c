@@ -141,7 +141,7 @@ an_account_begins_with_its_credit_and_a_ledger_row(void **state)
 	const char *id;
 
 	(void)state;
-	CTL_STATUS(0, "account add --name Ada_Lovelace --credit 25.00 --json");
+	CTL_STATUS(0, "account add --name Ada~Lovelace --credit 25.00 --json");
 	id = strdup(json_at("account"));
 	CTL_STATUS(0, "--json account show %s", id);
 	assert_string_equal(json_at("account"), id);
@@ -166,7 +166,7 @@ credit_adds_takes_and_says_the_balance(void **state)
 	(void)state;
 	CTL_STATUS(0, "account credit %s 0.50", id);
 	CTL_SAID("1.5", out);
-	CTL_STATUS(0, "account credit %s -2 --reason a_refund", id);
+	CTL_STATUS(0, "account credit %s -2 --reason a~refund", id);
 	CTL_SAID("-0.5", out);
 	CTL_STATUS(0, "--json ledger %s", id);
 	assert_string_equal(json_at("2.type"), "adjustment");
