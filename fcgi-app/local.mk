@@ -89,6 +89,8 @@ libderouter_a_SOURCES += \
 	fcgi-app/gateway/relay.c \
 	fcgi-app/gateway/reply.c \
 	fcgi-app/gateway/request.h \
+	fcgi-app/gateway/retry.c \
+	fcgi-app/gateway/retry.h \
 	fcgi-app/gateway/routing.c \
 	fcgi-app/gateway/routing.h \
 	fcgi-app/gateway/settlement.c \

@@ -1,9 +1,10 @@
 /*
  * derouter-fcgi - the responder: options, configuration, socket, loop, signals.
  *
- * The listening socket is file descriptor 0 (spawn-fcgi, multiwatch, systemd, mod_fcgid) unless
- * the setting `listen` names one. SIGTERM and SIGINT drain, SIGHUP reads the configuration anew;
- * a bad file keeps the old one. -t checks the configuration and exits.
+ * The listening socket is file descriptor 0 (spawn-fcgi, multiwatch, systemd,
+ * mod_fcgid) unless the setting `listen` names one. SIGTERM and SIGINT drain, SIGHUP
+ * reads the configuration anew; a bad file keeps the old one. -t checks the
+ * configuration and exits.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -81,10 +82,12 @@ static void
 on_hangup(void *arg)
 {
 	struct process *p = arg;
-	struct dr_config *config = dr_config_load(p->config_path, p->assignments, report, NULL);
+	struct dr_config *config =
+	    dr_config_load(p->config_path, p->assignments, report, NULL);
 
 	if (config == NULL) {
-		dr_log_error(config, "reload refused: the old configuration stays in force");
+		dr_log_error(
+		    config, "reload refused: the old configuration stays in force");
 		return;
 	}
 	dr_gateway_reload(p->gateway, config);
@@ -106,9 +109,12 @@ add_assignment(struct process *p, const char *text)
 static void
 read_options(struct process *p, int argc, char **argv)
 {
-	static const struct option options[] = { { "config", required_argument, NULL, 'c' },
-		{ "set", required_argument, NULL, 's' }, { "listen", required_argument, NULL, 'l' },
-		{ "test", no_argument, NULL, 't' }, { "version", no_argument, NULL, 'V' },
+	static const struct option options[] = { { "config", required_argument, NULL,
+						     'c' },
+		{ "set", required_argument, NULL, 's' },
+		{ "listen", required_argument, NULL, 'l' },
+		{ "test", no_argument, NULL, 't' },
+		{ "version", no_argument, NULL, 'V' },
 		{ "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 } };
 	static char listen_setting[512];
 	int c;
@@ -123,7 +129,8 @@ read_options(struct process *p, int argc, char **argv)
 			add_assignment(p, optarg);
 			break;
 		case 'l':
-			snprintf(listen_setting, sizeof listen_setting, "listen=%s", optarg);
+			snprintf(
+			    listen_setting, sizeof listen_setting, "listen=%s", optarg);
 			add_assignment(p, listen_setting);
 			break;
 		case 't':
@@ -142,7 +149,8 @@ read_options(struct process *p, int argc, char **argv)
 		}
 	}
 	if (optind < argc) {
-		fprintf(stderr, "derouter-fcgi: unexpected argument \"%s\"\n%s", argv[optind], usage);
+		fprintf(stderr, "derouter-fcgi: unexpected argument \"%s\"\n%s",
+		    argv[optind], usage);
 		exit(2);
 	}
 }
@@ -158,7 +166,9 @@ raise_fd_limit(void)
 	limit.rlim_cur = limit.rlim_max;
 	(void)setrlimit(RLIMIT_NOFILE, &limit);
 	(void)getrlimit(RLIMIT_NOFILE, &limit);
-	dr_log_info(main, "derouter-fcgi " PACKAGE_VERSION ": %llu file descriptors, about %llu streams",
+	dr_log_info(main,
+	    "derouter-fcgi " PACKAGE_VERSION
+	    ": %llu file descriptors, about %llu streams",
 	    (unsigned long long)limit.rlim_cur, (unsigned long long)limit.rlim_cur / 2);
 }
 
@@ -171,16 +181,18 @@ open_socket(const struct dr_settings *s)
 
 	if (s->listen[0] != '\0') {
 		fd = dr_fcgi_listen(s->listen, (unsigned)s->listen_mode,
-		    s->listen_group[0] != '\0' ? s->listen_group : NULL, (int)s->listen_backlog,
-		    err, sizeof err);
+		    s->listen_group[0] != '\0' ? s->listen_group : NULL,
+		    (int)s->listen_backlog, err, sizeof err);
 		if (fd < 0)
 			dr_log_error(main, "%s", err);
 		return fd;
 	}
-	if (getsockopt(STDIN_FILENO, SOL_SOCKET, SO_ACCEPTCONN, &accepting, &len) != 0 ||
+	if (getsockopt(STDIN_FILENO, SOL_SOCKET, SO_ACCEPTCONN, &accepting, &len) !=
+		0 ||
 	    !accepting) {
-		dr_log_error(main, "file descriptor 0 is no listening socket: start me through "
-				   "spawn-fcgi, or set `listen`");
+		dr_log_error(main,
+		    "file descriptor 0 is no listening socket: start me through "
+		    "spawn-fcgi, or set `listen`");
 		return -1;
 	}
 	return STDIN_FILENO;

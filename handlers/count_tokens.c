@@ -1,5 +1,6 @@
 /*
- * count_tokens - POST /v1/messages/count_tokens: passed through, free, with a limit of its own.
+ * count_tokens - POST /v1/messages/count_tokens: passed through, free, with a limit of
+ * its own.
  */
 #include "handlers/handlers.h"
 

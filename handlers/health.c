@@ -1,6 +1,7 @@
 /*
- * health - GET /healthz: the process turns; GET /readyz: Redis is reachable and the list of
- * providers is in. For the operator's monitoring: the web server keeps others out.
+ * health - GET /healthz: the process turns; GET /readyz: Redis is reachable and the
+ * list of providers is in. For the operator's monitoring: the web server keeps others
+ * out.
  */
 #include "gateway/gateway.h"
 #include "gateway/request.h"
@@ -21,9 +22,9 @@ answer_readyz(struct dr_request *req)
 		dr_reply_text(req, 200, "text/plain; charset=utf-8", "ready\n");
 	else
 		dr_reply_text(req, 503, "text/plain; charset=utf-8",
-		    !store		? "Redis is unreachable\n" :
-			req->gw->draining ? "shutting down\n" :
-					    "the list of providers is not in yet\n");
+		    !store              ? "Redis is unreachable\n"
+		    : req->gw->draining ? "shutting down\n"
+					: "the list of providers is not in yet\n");
 }
 
 const struct dr_handler dr_handler_healthz = {

@@ -1,6 +1,6 @@
 /*
- * key - GET /v1/key: the calling key: its limits and what is left of them, its budget, the
- * account's balance. Read in one script, so that the numbers belong together.
+ * key - GET /v1/key: the calling key: its limits and what is left of them, its budget,
+ * the account's balance. Read in one script, so that the numbers belong together.
  */
 #include <string.h>
 
@@ -70,15 +70,18 @@ add_models(struct dr_strbuf *out, const char *models)
 }
 
 static void
-write_key(struct dr_strbuf *out, const struct dr_request *req, const struct dr_key_state *k)
+write_key(
+    struct dr_strbuf *out, const struct dr_request *req, const struct dr_key_state *k)
 {
-	dr_strbuf_addf(out, "{\"object\":\"key\",\"id\":\"%s\",\"account\":\"%s\",\"name\":",
+	dr_strbuf_addf(out,
+	    "{\"object\":\"key\",\"id\":\"%s\",\"account\":\"%s\",\"name\":",
 	    req->key.key_id, req->key.account);
 	dr_json_add_string(out, k->name);
 	dr_strbuf_addf(out,
 	    ",\"rpm\":{\"limit\":%lld,\"remaining\":%lld},"
 	    "\"concurrency\":{\"limit\":%lld,\"remaining\":%lld}",
-	    (long long)k->rpm, (long long)(k->rpm > k->rpm_used ? k->rpm - k->rpm_used : 0),
+	    (long long)k->rpm,
+	    (long long)(k->rpm > k->rpm_used ? k->rpm - k->rpm_used : 0),
 	    (long long)k->concurrency,
 	    (long long)(k->concurrency > k->running ? k->concurrency - k->running : 0));
 	add_budget(out, k);

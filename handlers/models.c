@@ -1,7 +1,7 @@
 /*
- * models - GET /v1/models and /v1/models/{id}: the models that are online right now and that
- * the key may call. One superset object serves both SDKs; `limit`, `after_id` and `before_id`
- * page as Anthropic's list does.
+ * models - GET /v1/models and /v1/models/{id}: the models that are online right now and
+ * that the key may call. One superset object serves both SDKs; `limit`, `after_id` and
+ * `before_id` page as Anthropic's list does.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +22,8 @@ static bool
 is_online(const struct dr_request *req, const struct dr_model *model)
 {
 	return model->enabled && dr_endpoint_allows(req, model->name) &&
-	    dr_providers_online(req->gw->providers, model->name, dr_clock_ms(), dr_clock_wall_ms());
+	       dr_providers_online(
+		   req->gw->providers, model->name, dr_clock_ms(), dr_clock_wall_ms());
 }
 
 static void
@@ -33,7 +34,8 @@ add_model(struct dr_strbuf *out, const struct dr_model *model)
 	dr_clock_format_s(model->created * 1000, when);
 	dr_strbuf_adds(out, "{\"id\":");
 	dr_json_add_string(out, model->name);
-	dr_strbuf_adds(out, ",\"object\":\"model\",\"type\":\"model\",\"display_name\":");
+	dr_strbuf_adds(
+	    out, ",\"object\":\"model\",\"type\":\"model\",\"display_name\":");
 	dr_json_add_string(out, model->display_name);
 	dr_strbuf_addf(out, ",\"created\":%lld,\"created_at\":\"%s\",\"owned_by\":",
 	    (long long)model->created, when);
@@ -100,8 +102,8 @@ add_page(struct dr_strbuf *out, const struct page *page)
 			dr_strbuf_addc(out, ',');
 		add_model(out, page->models[i]);
 	}
-	dr_strbuf_addf(out, "],\"has_more\":%s,\"first_id\":",
-	    page->end < page->n ? "true" : "false");
+	dr_strbuf_addf(out,
+	    "],\"has_more\":%s,\"first_id\":", page->end < page->n ? "true" : "false");
 	dr_json_add_string(out, any ? page->models[page->first]->name : NULL);
 	dr_strbuf_adds(out, ",\"last_id\":");
 	dr_json_add_string(out, any ? page->models[page->end - 1]->name : NULL);

@@ -1,11 +1,12 @@
 /*
  * ctl_account - account add | list | show | credit.
  *
- * `accounts` is a sorted set of all ids by the time of their making; everything else of an
- * account stands on its own slot, {a:ACCT}.
+ * `accounts` is a sorted set of all ids by the time of their making; everything else of
+ * an account stands on its own slot, {a:ACCT}.
  */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -15,7 +16,8 @@
 #include "operator/ctl.h"
 #include "scripts/scripts.h"
 
-#define MAX_NAME 200
+#define MAX_NAME   200
+#define REPLICA_MS "2000" /* below the time-out of calls */
 
 static void
 account_tag(const char *account, char tag[CTL_KEY_SIZE])
@@ -42,19 +44,45 @@ ctl_account_exists(struct ctl *ctl, const char *account)
 	return exists;
 }
 
+/* Replication is asynchronous: where there is a replica, credit is told once it stands
+ * on one. */
+static void
+wait_for_replica(struct ctl *ctl)
+{
+	struct ctl_reply reply;
+	const char *line;
+	bool alone;
+
+	if (!ctl_command(ctl, &reply, (const char *[]){ "INFO", "replication", NULL }))
+		return;
+	line = strstr(reply.text, "connected_slaves:");
+	alone =
+	    line == NULL || strtol(line + strlen("connected_slaves:"), NULL, 10) == 0;
+	ctl_reply_free(&reply);
+	if (alone || !ctl_command(ctl, &reply,
+			 (const char *[]){ "WAIT", "1", REPLICA_MS, NULL }))
+		return;
+	if (reply.number == 0)
+		ctl_fail(
+		    CTL_OK, "booked, but no replica of Redis has confirmed it yet");
+	ctl_reply_free(&reply);
+}
+
 static int
 account_add(struct ctl *ctl, int argc, char **argv)
 {
 	const char *name = "", *credit = NULL, *word;
-	struct ctl_option options[] = { { "--name", &name, 1, 0 }, { "--credit", &credit, 1, 0 },
-		{ NULL, NULL, 0, 0 } };
-	char id[DR_ACCOUNT_LEN + 1], account[CTL_KEY_SIZE], ledger[CTL_KEY_SIZE], tag[CTL_KEY_SIZE];
+	struct ctl_option options[] = { { "--name", &name, 1, 0 },
+		{ "--credit", &credit, 1, 0 }, { NULL, NULL, 0, 0 } };
+	char id[DR_ACCOUNT_LEN + 1], account[CTL_KEY_SIZE], ledger[CTL_KEY_SIZE],
+	    tag[CTL_KEY_SIZE];
 	char nano[24], now[24];
 	int64_t amount = 0;
 	struct ctl_reply reply;
 	size_t n;
 
-	if (!ctl_options(argc, argv, options, &word, 0, 0, &n, "account add [--name N] [--credit 25.00]") ||
+	if (!ctl_options(argc, argv, options, &word, 0, 0, &n,
+		"account add [--name N] [--credit 25.00]") ||
 	    !ctl_money("--credit", credit, &amount))
 		return CTL_USAGE;
 	if (strlen(name) > MAX_NAME)
@@ -65,14 +93,18 @@ account_add(struct ctl *ctl, int argc, char **argv)
 	account_tag(id, tag);
 	snprintf(nano, sizeof nano, "%" PRId64, amount);
 	snprintf(now, sizeof now, "%" PRId64, dr_clock_wall_ms());
-	/* the directory first: an account that nobody can list would be worse than a name without one */
-	if (!ctl_command(ctl, &reply, (const char *[]){ "ZADD", "accounts", now, id, NULL }))
+	/* the directory first: an account that nobody can list would be worse than a
+	 * name without one */
+	if (!ctl_command(
+		ctl, &reply, (const char *[]){ "ZADD", "accounts", now, id, NULL }))
 		return CTL_FAILED;
 	ctl_reply_free(&reply);
 	if (!ctl_script(ctl, &reply, tag, &dr_script_account_add, 2,
 		(const char *[]){ account, ledger, name, nano, NULL }))
 		return CTL_FAILED;
 	ctl_reply_free(&reply);
+	if (amount != 0)
+		wait_for_replica(ctl);
 	if (ctl->json)
 		printf("{\"account\":\"%s\"}\n", id);
 	else
@@ -80,8 +112,9 @@ account_add(struct ctl *ctl, int argc, char **argv)
 	return CTL_OK;
 }
 
-static const char *const account_columns[] = { "account", "name", "status", "balance_usd",
-	"held_usd", "#running", "created", "#balance_nano_usd", "#held_nano_usd", NULL };
+static const char *const account_columns[] = { "account", "name", "status",
+	"balance_usd", "held_usd", "#running", "created", "#balance_nano_usd",
+	"#held_nano_usd", NULL };
 
 /* One row; false where the account is not there (any more). */
 static bool
@@ -92,8 +125,8 @@ add_account_row(struct ctl *ctl, struct ctl_table *table, const char *id)
 
 	ctl_account_key(id, "account", key);
 	if (!ctl_command(ctl, &r,
-		(const char *[]){ "HMGET", key, "name", "status", "balance", "held", "running",
-		    "created", NULL }))
+		(const char *[]){ "HMGET", key, "name", "status", "balance", "held",
+		    "running", "created", NULL }))
 		return false;
 	if (r.items[1].text[0] == '\0') {
 		ctl_reply_free(&r);
@@ -123,7 +156,8 @@ account_list(struct ctl *ctl, int argc, char **argv)
 
 	if (!ctl_options(argc, argv, NULL, &word, 0, 0, &n, "account list"))
 		return CTL_USAGE;
-	if (!ctl_command(ctl, &all, (const char *[]){ "ZRANGE", "accounts", "0", "-1", NULL }))
+	if (!ctl_command(
+		ctl, &all, (const char *[]){ "ZRANGE", "accounts", "0", "-1", NULL }))
 		return CTL_FAILED;
 	table = ctl_table_new(account_columns);
 	for (size_t i = 0; i < all.n; i++)
@@ -156,10 +190,12 @@ print_balance(struct ctl *ctl, const struct ctl_reply *reply)
 	char usd[DR_MONEY_TEXT];
 
 	if (strcmp(reply->text, "RANGE") == 0)
-		return ctl_fail(CTL_FAILED, "AMOUNT: the balance would leave what can be counted exactly");
+		return ctl_fail(CTL_FAILED,
+		    "AMOUNT: the balance would leave what can be counted exactly");
 	dr_money_format(reply->number, usd);
 	if (ctl->json)
-		printf("{\"balance_usd\":\"%s\",\"balance_nano_usd\":%" PRId64 "}\n", usd, reply->number);
+		printf("{\"balance_usd\":\"%s\",\"balance_nano_usd\":%" PRId64 "}\n",
+		    usd, reply->number);
 	else
 		printf("balance %s\n", usd);
 	return CTL_OK;
@@ -169,7 +205,8 @@ static int
 account_credit(struct ctl *ctl, int argc, char **argv)
 {
 	const char *words[2], *reason = "credited by the operator";
-	struct ctl_option options[] = { { "--reason", &reason, 1, 0 }, { NULL, NULL, 0, 0 } };
+	struct ctl_option options[] = { { "--reason", &reason, 1, 0 },
+		{ NULL, NULL, 0, 0 } };
 	char account[CTL_KEY_SIZE], ledger[CTL_KEY_SIZE], tag[CTL_KEY_SIZE], nano[24];
 	struct ctl_reply reply;
 	int64_t amount = 0;
@@ -178,7 +215,8 @@ account_credit(struct ctl *ctl, int argc, char **argv)
 	int status;
 
 	/* "-5.00" is an amount, not an option */
-	if (!ctl_options(argc, argv, options, words, 2, 2, &n, "account credit ACCOUNT AMOUNT [--reason R]"))
+	if (!ctl_options(argc, argv, options, words, 2, 2, &n,
+		"account credit ACCOUNT AMOUNT [--reason R]"))
 		return CTL_USAGE;
 	negative = words[1][0] == '-';
 	if (!ctl_money("AMOUNT", words[1] + negative, &amount))
@@ -190,8 +228,10 @@ account_credit(struct ctl *ctl, int argc, char **argv)
 	account_tag(words[0], tag);
 	snprintf(nano, sizeof nano, "%" PRId64, negative ? -amount : amount);
 	if (!ctl_script(ctl, &reply, tag, &dr_script_credit, 2,
-		(const char *[]){ account, ledger, nano, negative ? "adjustment" : "credit", reason, NULL }))
+		(const char *[]){ account, ledger, nano,
+		    negative ? "adjustment" : "credit", reason, NULL }))
 		return CTL_FAILED;
+	wait_for_replica(ctl);
 	status = print_balance(ctl, &reply);
 	ctl_reply_free(&reply);
 	return status;

@@ -1,10 +1,12 @@
 /*
  * ctl_ledger - trace REQUEST-ID | ledger ACCOUNT | usage ACCOUNT [--key K].
  *
- * All three read what admission and settlement wrote: receipts, the account's last requests, and the ledger,
- * whose rows are read in pages so that a long one costs little memory.
+ * All three read what admission and settlement wrote: receipts, the account's last
+ * requests, and the ledger, whose rows are read in pages so that a long one costs
+ * little memory.
  */
 #include <inttypes.h>
+#include <json-c/json.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -21,8 +23,8 @@
 /* ---- pages of a stream ---- */
 
 /*
- * Call `row` for each entry, oldest first; it gets the entry's id and its fields. False: Redis failed,
- * or `row` said stop.
+ * Call `row` for each entry, oldest first; it gets the entry's id and its fields.
+ * False: Redis failed, or `row` said stop.
  */
 static bool
 each_row(struct ctl *ctl, const char *key,
@@ -35,7 +37,8 @@ each_row(struct ctl *ctl, const char *key,
 		struct ctl_reply page;
 
 		if (!ctl_command(ctl, &page,
-			(const char *[]){ "XRANGE", key, from, "+", "COUNT", PAGE, NULL }))
+			(const char *[]){
+			    "XRANGE", key, from, "+", "COUNT", PAGE, NULL }))
 			return false;
 		more = page.n == CTL_CHUNK;
 		for (size_t i = 0; i < page.n; i++) {
@@ -64,7 +67,8 @@ static bool
 match_request(void *arg, const char *id, const struct ctl_reply *fields)
 {
 	struct search *search = arg;
-	static const char *const columns[] = { "id", "time", "key", "model", "status", "error", NULL };
+	static const char *const columns[] = { "id", "time", "key", "model", "status",
+		"error", NULL };
 	char when[DR_CLOCK_TEXT];
 	struct ctl_table *table;
 
@@ -77,8 +81,54 @@ match_request(void *arg, const char *id, const struct ctl_reply *fields)
 	ctl_table_cell(table, when);
 	for (size_t i = 2; columns[i] != NULL; i++)
 		ctl_table_cell(table, ctl_field(fields, columns[i]));
-	ctl_table_print(search->ctl, &table, true); /* a model's name is a caller's: escaped there */
+	ctl_table_print(search->ctl, &table,
+	    true); /* a model's name is a caller's: escaped there */
 	return false;
+}
+
+/* "charge_nano_usd 7596000" is hard to read: the dollars stand beside it. */
+static void
+print_member(const char *name, struct json_object *value)
+{
+	const char *text =
+	    json_object_get_string(value); /* an object or a list as JSON */
+	size_t len = strlen(name);
+	char usd[DR_MONEY_TEXT];
+
+	printf("%-18s ", name);
+	for (const char *p = text != NULL ? text : "-"; *p != '\0'; p++)
+		putchar((unsigned char)*p < 0x20 || *p == 0x7f ? '?' : *p);
+	if (len > 9 && strcmp(name + len - 9, "_nano_usd") == 0) {
+		dr_money_format(json_object_get_int64(value), usd);
+		printf("  ($%s)", usd);
+	}
+	putchar('\n');
+}
+
+/* A line for each member, for each attempt, and for each count of tokens. */
+static void
+print_receipt(const char *text)
+{
+	struct json_object *receipt = json_tokener_parse(text);
+
+	if (!json_object_is_type(receipt, json_type_object)) {
+		puts(text);
+		json_object_put(receipt);
+		return;
+	}
+	json_object_object_foreach (receipt, name, value) {
+		if (json_object_is_type(value, json_type_array)) {
+			for (size_t i = 0; i < json_object_array_length(value); i++)
+				print_member(name, json_object_array_get_idx(value, i));
+		} else if (json_object_is_type(value, json_type_object)) {
+			json_object_object_foreach (value, inner, count) {
+				print_member(inner, count);
+			}
+		} else {
+			print_member(name, value);
+		}
+	}
+	json_object_put(receipt);
 }
 
 static int
@@ -94,14 +144,17 @@ trace(struct ctl *ctl, int argc, char **argv)
 	if (!ctl_options(argc, argv, NULL, &id, 1, 1, &n, "trace REQUEST-ID"))
 		return CTL_USAGE;
 	if (!dr_request_id_account(id, account))
-		return ctl_fail(CTL_USAGE, "REQUEST-ID: \"%s\" is not the id of a request (req_...)", id);
+		return ctl_fail(CTL_USAGE,
+		    "REQUEST-ID: \"%s\" is not the id of a request (req_...)", id);
 	snprintf(name, sizeof name, "receipt:%s", id);
 	ctl_account_key(account, name, key);
 	if (!ctl_command(ctl, &receipt, (const char *[]){ "GET", key, NULL }))
 		return CTL_FAILED;
 	has_receipt = receipt.text[0] != '\0';
-	if (has_receipt)
+	if (has_receipt && ctl->json)
 		puts(receipt.text);
+	else if (has_receipt)
+		print_receipt(receipt.text);
 	ctl_reply_free(&receipt);
 	if (has_receipt)
 		return CTL_OK;
@@ -109,21 +162,24 @@ trace(struct ctl *ctl, int argc, char **argv)
 	ctl_account_key(account, "requests", key);
 	if (!each_row(ctl, key, match_request, &search))
 		return CTL_FAILED;
-	return search.found ? CTL_OK : ctl_fail(CTL_FAILED, "REQUEST-ID: nothing is known of \"%s\"", id);
+	return search.found
+		   ? CTL_OK
+		   : ctl_fail(CTL_FAILED, "REQUEST-ID: nothing is known of \"%s\"", id);
 }
 
 /* ---- ledger ---- */
 
-static const char *const ledger_columns[] = { "time", "type", "usd", "balance_usd", "request", "key", "model",
-	"provider", "price_date", "#input_tokens", "#cache_write_5m_tokens", "#cache_write_1h_tokens", "#cache_read_tokens",
+static const char *const ledger_columns[] = { "time", "type", "usd", "balance_usd",
+	"request", "key", "model", "provider", "price_date", "#input_tokens",
+	"#cache_write_5m_tokens", "#cache_write_1h_tokens", "#cache_read_tokens",
 	"#output_tokens", "flags", "reason", "#nano_usd", "#balance_nano_usd", NULL };
 
 static bool
 add_ledger_row(void *arg, const char *id, const struct ctl_reply *fields)
 {
 	struct ctl_table *table = arg;
-	static const char *const texts[] = { "req", "key", "model", "provider", "price", "in", "cw5",
-		"cw1", "cr", "out", "flags", "reason", "nano", "balance" };
+	static const char *const texts[] = { "req", "key", "model", "provider", "price",
+		"in", "cw5", "cw1", "cr", "out", "flags", "reason", "nano", "balance" };
 	char when[DR_CLOCK_TEXT];
 
 	dr_clock_format(strtoll(id, NULL, 10), when);
@@ -208,9 +264,9 @@ id_of_key(const struct ctl *ctl, const char *text, char id[DR_KEY_ID_LEN + 1])
 static void
 print_totals(struct ctl *ctl, const struct totals *t)
 {
-	static const char *const columns[] = { "#requests", "#input_tokens", "#output_tokens",
-		"#cache_creation_input_tokens", "#cache_read_input_tokens", "#cost_nano_usd", "cost_usd",
-		NULL };
+	static const char *const columns[] = { "#requests", "#input_tokens",
+		"#output_tokens", "#cache_creation_input_tokens",
+		"#cache_read_input_tokens", "#cost_nano_usd", "cost_usd", NULL };
 	struct ctl_table *table = ctl_table_new(columns);
 
 	ctl_table_number(table, t->requests);
@@ -232,7 +288,8 @@ usage(struct ctl *ctl, int argc, char **argv)
 	struct totals totals = { 0 };
 	size_t n;
 
-	if (!ctl_options(argc, argv, options, &account, 1, 1, &n, "usage ACCOUNT [--key K]"))
+	if (!ctl_options(
+		argc, argv, options, &account, 1, 1, &n, "usage ACCOUNT [--key K]"))
 		return CTL_USAGE;
 	if (!ctl_account_exists(ctl, account))
 		return CTL_FAILED;

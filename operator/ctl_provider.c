@@ -1,9 +1,10 @@
 /*
  * ctl_provider - provider add | list | show | enable | disable | remove | credential.
  *
- * A record is read, changed and written as a whole (gateway/provider_record), unless somebody else
- * changed it meanwhile; then its new generation goes into the directory, which every
- * responder polls. The credential comes from a file or standard input and is sealed here.
+ * A record is read, changed and written as a whole (gateway/provider_record), unless
+ * somebody else changed it meanwhile; then its new generation goes into the directory,
+ * which every responder polls. The credential comes from a file or standard input and
+ * is sealed here.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -21,7 +22,8 @@
 
 /* ---- reading and writing records ---- */
 
-/* NULL: said so. `missing` (may be NULL) is set, and nothing said, where there is no such provider. */
+/* NULL: said so. `missing` (may be NULL) is set, and nothing said, where there is no
+ * such provider. */
 static struct dr_provider_record *
 read_record(struct ctl *ctl, const char *name, bool *missing)
 {
@@ -33,7 +35,8 @@ read_record(struct ctl *ctl, const char *name, bool *missing)
 	if (missing != NULL)
 		*missing = false;
 	if (!dr_provider_name_ok(name)) {
-		ctl_fail(CTL_FAILED, "NAME: \"%s\" is not a provider's name (a-z 0-9 . _ -, at most %d)",
+		ctl_fail(CTL_FAILED,
+		    "NAME: \"%s\" is not a provider's name (a-z 0-9 . _ -, at most %d)",
 		    name, DR_MAX_PROVIDER_NAME);
 		return NULL;
 	}
@@ -47,7 +50,8 @@ read_record(struct ctl *ctl, const char *name, bool *missing)
 		*missing = true;
 	else if (reply.n == 0)
 		ctl_fail(CTL_FAILED, "NAME: there is no provider \"%s\"", name);
-	else if ((record = dr_provider_record_parse(name, texts, reply.n, err, sizeof err)) == NULL)
+	else if ((record = dr_provider_record_parse(
+		      name, texts, reply.n, err, sizeof err)) == NULL)
 		ctl_fail(CTL_FAILED, "%s: damaged record: %s", name, err);
 	free(texts);
 	ctl_reply_free(&reply);
@@ -56,7 +60,8 @@ read_record(struct ctl *ctl, const char *name, bool *missing)
 
 /* All fields but the generation as words; `texts` own them. Returns how many words. */
 static size_t
-field_words(const struct dr_provider_record *record, const char **words, struct dr_strbuf *texts)
+field_words(const struct dr_provider_record *record, const char **words,
+    struct dr_strbuf *texts)
 {
 	size_t n = 0;
 
@@ -66,7 +71,8 @@ field_words(const struct dr_provider_record *record, const char **words, struct 
 		if (strcmp(field, "generation") == 0)
 			continue;
 		dr_strbuf_init(&texts[i], MAX_TEXT);
-		if (!dr_provider_record_get(record, field, &texts[i]) || texts[i].len == 0)
+		if (!dr_provider_record_get(record, field, &texts[i]) ||
+		    texts[i].len == 0)
 			continue;
 		words[n++] = field;
 		words[n++] = texts[i].data;
@@ -107,7 +113,8 @@ write_record(struct ctl *ctl, const struct dr_provider_record *record)
 	snprintf(generation, sizeof generation, "%" PRId64, reply.number);
 	ctl_reply_free(&reply);
 	if (strcmp(generation, "0") == 0) {
-		ctl_fail(CTL_FAILED, "%s: somebody else changed it at the same time; try again",
+		ctl_fail(CTL_FAILED,
+		    "%s: somebody else changed it at the same time; try again",
 		    record->name);
 		return false;
 	}
@@ -116,7 +123,8 @@ write_record(struct ctl *ctl, const struct dr_provider_record *record)
 
 /* ---- the credential ---- */
 
-/* The first line of FILE or standard input ("-"), into out (wipe it). False: said so. */
+/* The first line of FILE or standard input ("-"), into out (wipe it). False: said so.
+ */
 static bool
 read_credential(const char *path, char out[DR_MAX_CREDENTIAL + 2])
 {
@@ -124,7 +132,8 @@ read_credential(const char *path, char out[DR_MAX_CREDENTIAL + 2])
 	bool ok;
 
 	if (file == NULL)
-		return ctl_fail(0, "--credential-file %s: %s", path, strerror(errno)) != 0;
+		return ctl_fail(0, "--credential-file %s: %s", path, strerror(errno)) !=
+		       0;
 	ok = fgets(out, DR_MAX_CREDENTIAL + 2, file) != NULL;
 	if (file != stdin)
 		fclose(file);
@@ -149,7 +158,8 @@ seal_credential(struct ctl *ctl, struct dr_provider_record *record, const char *
 	struct dr_seal_key key;
 	bool ok = false;
 
-	if (!dr_seal_key_load(ctl->config->settings->secrets_key_file, &key, err, sizeof err))
+	if (!dr_seal_key_load(
+		ctl->config->settings->secrets_key_file, &key, err, sizeof err))
 		ctl_fail(CTL_FAILED, "%s", err);
 	else if (read_credential(path, plain)) {
 		dr_provider_record_seal(record, &key, plain);
@@ -168,11 +178,13 @@ struct new_provider {
 };
 
 static bool
-set_field(struct dr_provider_record *record, const char *option, const char *field, const char *value)
+set_field(struct dr_provider_record *record, const char *option, const char *field,
+    const char *value)
 {
 	char err[256];
 
-	if (value == NULL || dr_provider_record_set(record, field, value, err, sizeof err))
+	if (value == NULL ||
+	    dr_provider_record_set(record, field, value, err, sizeof err))
 		return true;
 	return ctl_fail(0, "%s: %s", option, err) != 0;
 }
@@ -189,11 +201,13 @@ set_list(struct dr_provider_record *record, const char *option, const char *fiel
 		return true;
 	dr_strbuf_init(&list, MAX_TEXT);
 	for (size_t i = 0; i < n; i++) {
-		bool both = strcmp(field, "dialects") == 0 && strcmp(values[i], "openai") == 0;
+		bool both =
+		    strcmp(field, "dialects") == 0 && strcmp(values[i], "openai") == 0;
 
 		if (i > 0)
 			dr_strbuf_addc(&list, ',');
-		dr_strbuf_adds(&list, both ? "openai-chat,openai-responses" : values[i]);
+		dr_strbuf_adds(
+		    &list, both ? "openai-chat,openai-responses" : values[i]);
 	}
 	ok = set_field(record, option, field, list.data);
 	dr_strbuf_fini(&list);
@@ -206,45 +220,48 @@ check_models(struct ctl *ctl, const struct dr_provider_record *record)
 {
 	for (size_t i = 0; i < record->n_models; i++) {
 		const char *here = record->models[i].here;
-		const struct dr_model *model = dr_models_find(ctl->config->models, here);
+		const struct dr_model *model =
+		    dr_models_find(ctl->config->models, here);
 
 		if (model == NULL)
 			return ctl_fail(0, "--model: \"%s\" is not in %s", here,
 				   ctl->config->settings->models_file) != 0;
 		if (strcmp(model->name, here) != 0)
-			return ctl_fail(0, "--model: \"%s\" is an alias: say \"%s=%s\"", here,
-				   model->name, here) != 0;
+			return ctl_fail(0, "--model: \"%s\" is an alias: say \"%s=%s\"",
+				   here, model->name, here) != 0;
 	}
 	return true;
 }
 
 static bool
-fill_record(struct ctl *ctl, struct dr_provider_record *record, const struct new_provider *p,
-    const struct ctl_option *options, bool allow_http)
+fill_record(struct ctl *ctl, struct dr_provider_record *record,
+    const struct new_provider *p, const struct ctl_option *options, bool allow_http)
 {
 	char err[256];
 
 	if (!set_list(record, "--dialect", "dialects", p->dialects, options[0].n) ||
 	    !set_list(record, "--model", "models", p->models, options[1].n) ||
 	    !set_list(record, "--rest", "rest", p->rests, options[2].n) ||
-	    !set_field(record, "--allow-http", "allow_http", allow_http ? "on" : "off") ||
+	    !set_field(
+		record, "--allow-http", "allow_http", allow_http ? "on" : "off") ||
 	    !set_field(record, "--base-url", "base_url", p->url) ||
 	    !set_field(record, "--max-concurrency", "max_concurrency", p->max) ||
 	    !set_field(record, "--weight", "weight", p->weight) ||
 	    !set_field(record, "--priority", "priority", p->priority) ||
 	    !set_field(record, "--org", "org", p->org) ||
 	    !set_field(record, "--ca-file", "ca_file", p->ca_file) ||
-	    !set_field(record, "--header", "header", p->header) || !check_models(ctl, record))
+	    !set_field(record, "--header", "header", p->header) ||
+	    !check_models(ctl, record))
 		return false;
 	if (!dr_provider_record_check(record, err, sizeof err))
 		return ctl_fail(0, "%s", err) != 0;
 	return true;
 }
 
-#define ADD_USAGE                                                                        \
-	"NAME --dialect anthropic|openai-chat|openai-responses|openai [--dialect ...] "  \
-	"--base-url URL --credential-file FILE|- --model HERE[=THERE] [--model ...] "    \
-	"--max-concurrency N [--rest HH:MM-HH:MM] [--weight N] [--priority N] "          \
+#define ADD_USAGE                                                                       \
+	"NAME --dialect anthropic|openai-chat|openai-responses|openai [--dialect ...] " \
+	"--base-url URL --credential-file FILE|- --model HERE[=THERE] [--model ...] "   \
+	"--max-concurrency N [--rest HH:MM-HH:MM] [--weight N] [--priority N] "         \
 	"[--org NAME] [--ca-file FILE] [--header x-api-key|bearer] [--allow-http]"
 
 static int
@@ -259,7 +276,8 @@ add_record(struct ctl *ctl, const char *name, const struct new_provider *p,
 	record = read_record(ctl, name, &missing);
 	if (record != NULL) {
 		dr_provider_record_free(&record);
-		return ctl_fail(CTL_FAILED, "NAME: there is a provider \"%s\" already", name);
+		return ctl_fail(
+		    CTL_FAILED, "NAME: there is a provider \"%s\" already", name);
 	}
 	if (!missing)
 		return CTL_FAILED;
@@ -268,7 +286,8 @@ add_record(struct ctl *ctl, const char *name, const struct new_provider *p,
 		return ctl_fail(CTL_USAGE, "NAME: %s", err);
 	if (!fill_record(ctl, record, p, options, allow_http))
 		status = CTL_USAGE;
-	else if (seal_credential(ctl, record, p->credential) && write_record(ctl, record))
+	else if (seal_credential(ctl, record, p->credential) &&
+		 write_record(ctl, record))
 		status = CTL_OK;
 	dr_provider_record_free(&record);
 	if (status == CTL_OK && ctl->json)
@@ -281,8 +300,10 @@ provider_add(struct ctl *ctl, int argc, char **argv)
 {
 	static struct new_provider p;
 	struct ctl_option options[] = { { "--dialect", p.dialects, 8, 0 },
-		{ "--model", p.models, MAX_MODELS, 0 }, { "--rest", p.rests, DR_MAX_REST_WINDOWS, 0 },
-		{ "--base-url", &p.url, 1, 0 }, { "--credential-file", &p.credential, 1, 0 },
+		{ "--model", p.models, MAX_MODELS, 0 },
+		{ "--rest", p.rests, DR_MAX_REST_WINDOWS, 0 },
+		{ "--base-url", &p.url, 1, 0 },
+		{ "--credential-file", &p.credential, 1, 0 },
 		{ "--max-concurrency", &p.max, 1, 0 }, { "--weight", &p.weight, 1, 0 },
 		{ "--priority", &p.priority, 1, 0 }, { "--org", &p.org, 1, 0 },
 		{ "--ca-file", &p.ca_file, 1, 0 }, { "--header", &p.header, 1, 0 },
@@ -292,22 +313,26 @@ provider_add(struct ctl *ctl, int argc, char **argv)
 	const char *name;
 	size_t n;
 
-	if (!ctl_options(argc, argv, options, &name, 1, 1, &n, "provider add " ADD_USAGE))
+	if (!ctl_options(
+		argc, argv, options, &name, 1, 1, &n, "provider add " ADD_USAGE))
 		return CTL_USAGE;
 	for (size_t i = 0; i < DR_N_ELEMENTS(wanted); i++)
 		for (size_t j = 0; options[j].name != NULL; j++)
-			if (strcmp(wanted[i], options[j].name) == 0 && options[j].n == 0)
+			if (strcmp(wanted[i], options[j].name) == 0 &&
+			    options[j].n == 0)
 				return ctl_fail(CTL_USAGE, "%s is missing", wanted[i]);
 	return add_record(ctl, name, &p, options, options[11].n > 0);
 }
 
 /* ---- list, show ---- */
 
-static const char *const columns[] = { "name", "enabled", "dialects", "base_url", "#max_concurrency",
-	"#running", "#weight", "#priority", "rest", "org", "models", NULL };
+static const char *const columns[] = { "name", "enabled", "dialects", "base_url",
+	"#max_concurrency", "#running", "#weight", "#priority", "rest", "org", "models",
+	NULL };
 
 static void
-add_cell(struct ctl_table *table, const struct dr_provider_record *record, const char *field)
+add_cell(
+    struct ctl_table *table, const struct dr_provider_record *record, const char *field)
 {
 	struct dr_strbuf text;
 
@@ -353,12 +378,14 @@ provider_list(struct ctl *ctl, int argc, char **argv)
 
 	if (!ctl_options(argc, argv, NULL, &word, 0, 0, &n, "provider list"))
 		return CTL_USAGE;
-	if (!ctl_command(ctl, &names, (const char *[]){ "HKEYS", DR_PROVIDERS_KEY, NULL }))
+	if (!ctl_command(
+		ctl, &names, (const char *[]){ "HKEYS", DR_PROVIDERS_KEY, NULL }))
 		return CTL_FAILED;
 	table = ctl_table_new(columns);
 	for (size_t i = 0; i < names.n; i++)
 		if (!add_row(ctl, table, names.items[i].text))
-			status = CTL_FAILED; /* a damaged one was named; the others are shown */
+			status = CTL_FAILED; /* a damaged one was named; the others are
+						shown */
 	ctl_reply_free(&names);
 	ctl_table_print(ctl, &table, false);
 	return status;
@@ -393,10 +420,12 @@ switch_provider(struct ctl *ctl, int argc, char **argv, const char *to)
 	int status = CTL_FAILED;
 	size_t n;
 
-	if (!ctl_options(argc, argv, NULL, &name, 1, 1, &n, "provider enable|disable NAME"))
+	if (!ctl_options(
+		argc, argv, NULL, &name, 1, 1, &n, "provider enable|disable NAME"))
 		return CTL_USAGE;
 	record = read_record(ctl, name, NULL);
-	if (record != NULL && set_field(record, "NAME", "enabled", to) && write_record(ctl, record))
+	if (record != NULL && set_field(record, "NAME", "enabled", to) &&
+	    write_record(ctl, record))
 		status = CTL_OK;
 	dr_provider_record_free(&record);
 	return status;
@@ -426,9 +455,11 @@ provider_remove(struct ctl *ctl, int argc, char **argv)
 	if (!ctl_options(argc, argv, NULL, &name, 1, 1, &n, "provider remove NAME"))
 		return CTL_USAGE;
 	if (!dr_provider_name_ok(name))
-		return ctl_fail(CTL_USAGE, "NAME: \"%s\" is not a provider's name", name);
+		return ctl_fail(
+		    CTL_USAGE, "NAME: \"%s\" is not a provider's name", name);
 	/* out of the directory first: a record that nobody lists is only clutter */
-	if (!ctl_command(ctl, &reply, (const char *[]){ "HDEL", DR_PROVIDERS_KEY, name, NULL }))
+	if (!ctl_command(
+		ctl, &reply, (const char *[]){ "HDEL", DR_PROVIDERS_KEY, name, NULL }))
 		return CTL_FAILED;
 	was_there = reply.number == 1;
 	ctl_reply_free(&reply);
@@ -437,7 +468,9 @@ provider_remove(struct ctl *ctl, int argc, char **argv)
 		return CTL_FAILED;
 	was_there = was_there || reply.number == 1;
 	ctl_reply_free(&reply);
-	return was_there ? CTL_OK : ctl_fail(CTL_FAILED, "NAME: there is no provider \"%s\"", name);
+	return was_there
+		   ? CTL_OK
+		   : ctl_fail(CTL_FAILED, "NAME: there is no provider \"%s\"", name);
 }
 
 static int
@@ -445,7 +478,8 @@ provider_credential(struct ctl *ctl, int argc, char **argv)
 {
 	struct dr_provider_record *record;
 	const char *name, *path = NULL;
-	struct ctl_option options[] = { { "--credential-file", &path, 1, 0 }, { NULL, NULL, 0, 0 } };
+	struct ctl_option options[] = { { "--credential-file", &path, 1, 0 },
+		{ NULL, NULL, 0, 0 } };
 	int status = CTL_FAILED;
 	size_t n;
 
@@ -455,7 +489,8 @@ provider_credential(struct ctl *ctl, int argc, char **argv)
 	if (path == NULL)
 		return ctl_fail(CTL_USAGE, "--credential-file is missing");
 	record = read_record(ctl, name, NULL);
-	if (record != NULL && seal_credential(ctl, record, path) && write_record(ctl, record))
+	if (record != NULL && seal_credential(ctl, record, path) &&
+	    write_record(ctl, record))
 		status = CTL_OK;
 	dr_provider_record_free(&record);
 	return status;
@@ -468,6 +503,7 @@ const struct ctl_verb ctl_provider_verbs[] = {
 	{ "provider", "enable", "NAME", true, provider_enable },
 	{ "provider", "disable", "NAME", true, provider_disable },
 	{ "provider", "remove", "NAME", true, provider_remove },
-	{ "provider", "credential", "NAME --credential-file FILE|-", true, provider_credential },
+	{ "provider", "credential", "NAME --credential-file FILE|-", true,
+	    provider_credential },
 	{ NULL, NULL, NULL, false, NULL },
 };

@@ -17,7 +17,8 @@ void dr_clock_update(void); /* the loop calls it at the start of each turn */
 uint64_t dr_clock_ms(void);
 int64_t dr_clock_wall_ms(void);
 
-/* "2026-11-22T15:04:05.123Z" into out (25 bytes with NUL), UTC; dr_clock_format_s leaves the milliseconds off. */
+/* "2026-11-22T15:04:05.123Z" into out (25 bytes with NUL), UTC; dr_clock_format_s
+ * leaves the milliseconds off. */
 #define DR_CLOCK_TEXT 25
 void dr_clock_format(int64_t wall_ms, char out[DR_CLOCK_TEXT]);
 void dr_clock_format_s(int64_t wall_ms, char out[DR_CLOCK_TEXT]);

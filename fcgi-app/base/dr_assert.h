@@ -21,25 +21,25 @@
 /* Print where and what to stderr, then abort(). */
 DR_NORETURN void dr_bug(const char *file, int line, const char *func, const char *what);
 
-#define DR_ASSERT(e) ((e) ? (void)0 : dr_bug(__FILE__, __LINE__, __func__, #e))
+#define DR_ASSERT(e)   ((e) ? (void)0 : dr_bug(__FILE__, __LINE__, __func__, #e))
 #define DR_WRONG(what) dr_bug(__FILE__, __LINE__, __func__, what)
 
 /* Every long-lived struct begins with `unsigned magic`; every cast is checked. */
-#define DR_CHECK(p, m)                                                                   \
-	do {                                                                             \
-		DR_ASSERT((p) != NULL);                                                  \
-		DR_ASSERT((p)->magic == (m));                                            \
+#define DR_CHECK(p, m)                                                                 \
+	do {                                                                           \
+		DR_ASSERT((p) != NULL);                                                \
+		DR_ASSERT((p)->magic == (m));                                          \
 	} while (0)
 
 /* A second free, or a late callback, then fails DR_CHECK at its own line. */
-#define DR_FREE(p)                                                                       \
-	do {                                                                             \
-		(p)->magic = 0;                                                          \
-		free(p);                                                                 \
-		(p) = NULL;                                                              \
+#define DR_FREE(p)                                                                     \
+	do {                                                                           \
+		(p)->magic = 0;                                                        \
+		free(p);                                                               \
+		(p) = NULL;                                                            \
 	} while (0)
 
-#define DR_CONTAINER_OF(ptr, type, member)                                               \
+#define DR_CONTAINER_OF(ptr, type, member)                                             \
 	((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
 #define DR_N_ELEMENTS(a) (sizeof(a) / sizeof((a)[0]))

@@ -8,8 +8,9 @@
 #define DR_RETRY_AFTER(seconds) (seconds)
 
 static const struct dr_error_info catalogue[DR_N_ERRORS] = {
-#define DR_ERROR(name, status, anthropic, openai, code, retry, end, message)             \
-	[DR_ERR_##name] = { #name, status, anthropic, openai, code, DR_RETRY_##retry, end, message },
+#define DR_ERROR(name, status, anthropic, openai, code, retry, end, message)           \
+	[DR_ERR_##name] = { #name, status, anthropic, openai, code, DR_RETRY_##retry,  \
+		end, message },
 #include "base/errors.def"
 #undef DR_ERROR
 };

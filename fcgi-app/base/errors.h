@@ -10,7 +10,8 @@
 
 enum dr_error {
 	DR_OK = 0,
-#define DR_ERROR(name, status, anthropic, openai, code, retry, end, message) DR_ERR_##name,
+#define DR_ERROR(name, status, anthropic, openai, code, retry, end, message)           \
+	DR_ERR_##name,
 #include "base/errors.def"
 #undef DR_ERROR
 	DR_N_ERRORS

@@ -16,7 +16,8 @@
 
 struct json_object;
 
-/* "text" with quotes and escapes; bytes that are not UTF-8 become U+FFFD. NULL: null. */
+/* "text" with quotes and escapes; bytes that are not UTF-8 become U+FFFD. NULL: null.
+ */
 void dr_json_add_string(struct dr_strbuf *out, const char *text);
 void dr_json_add_stringn(struct dr_strbuf *out, const char *text, size_t len);
 
@@ -25,7 +26,7 @@ void dr_json_add_stringn(struct dr_strbuf *out, const char *text, size_t len);
  * text and NUL bytes are errors). NULL on error, with one line in err (err_size bytes):
  * what is wrong and at which byte. The caller owns the result: json_object_put().
  */
-struct json_object *dr_json_parse(const char *text, size_t len, char *err, size_t err_size)
-    DR_MUSTCHECK;
+struct json_object *dr_json_parse(
+    const char *text, size_t len, char *err, size_t err_size) DR_MUSTCHECK;
 
 #endif

@@ -13,7 +13,10 @@ struct dr_list {
 	struct dr_list *prev, *next;
 };
 
-#define DR_LIST_INIT(l) { &(l), &(l) }
+#define DR_LIST_INIT(l)                                                                \
+	{                                                                              \
+		&(l), &(l)                                                             \
+	}
 
 static inline void
 dr_list_init(struct dr_list *l)
@@ -71,12 +74,12 @@ dr_list_take_all(struct dr_list *to, struct dr_list *from)
 
 #define DR_LIST_ENTRY(node, type, member) DR_CONTAINER_OF(node, type, member)
 
-#define DR_LIST_FOREACH(node, head)                                                      \
+#define DR_LIST_FOREACH(node, head)                                                    \
 	for (struct dr_list *node = (head)->next; node != (head); node = node->next)
 
 /* The body may remove `node` itself, no other. */
-#define DR_LIST_FOREACH_SAFE(node, head)                                                 \
-	for (struct dr_list *node = (head)->next, *node##_next = node->next;             \
+#define DR_LIST_FOREACH_SAFE(node, head)                                               \
+	for (struct dr_list *node = (head)->next, *node##_next = node->next;           \
 	     node != (head); node = node##_next, node##_next = node->next)
 
 #endif

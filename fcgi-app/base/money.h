@@ -20,7 +20,8 @@
  */
 bool dr_money_parse(const char *text, int64_t *nano);
 
-/* Without trailing zeros: "10", "0.5", "-3.25". As in `API key budget ($N) exceeded`. */
+/* Without trailing zeros: "10", "0.5", "-3.25". As in `API key budget ($N) exceeded`.
+ */
 void dr_money_format(int64_t nano, char out[DR_MONEY_TEXT]);
 
 #endif

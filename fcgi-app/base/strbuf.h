@@ -15,16 +15,18 @@
 #include "base/dr_assert.h"
 
 struct dr_strbuf {
-	char *data;    /* owned; never NULL after init: "" while empty */
-	size_t len;    /* bytes in use */
-	size_t size;   /* bytes allocated, 0 while empty */
-	size_t max;    /* ceiling of len */
-	bool failed;   /* something did not fit */
+	char *data;  /* owned; never NULL after init: "" while empty */
+	size_t len;  /* bytes in use */
+	size_t size; /* bytes allocated, 0 while empty */
+	size_t max;  /* ceiling of len */
+	bool failed; /* something did not fit */
 };
 
 void dr_strbuf_init(struct dr_strbuf *buf, size_t max);
-void dr_strbuf_fini(struct dr_strbuf *buf); /* frees; a zeroed or finished one is fine */
-void dr_strbuf_clear(struct dr_strbuf *buf); /* len = 0, failed = false, keeps the memory */
+void dr_strbuf_fini(
+    struct dr_strbuf *buf); /* frees; a zeroed or finished one is fine */
+void dr_strbuf_clear(
+    struct dr_strbuf *buf); /* len = 0, failed = false, keeps the memory */
 
 void dr_strbuf_reserve(struct dr_strbuf *buf, size_t more); /* room for `more` bytes */
 void dr_strbuf_add(struct dr_strbuf *buf, const void *bytes, size_t n);

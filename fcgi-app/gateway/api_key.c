@@ -33,9 +33,12 @@ dr_api_key_parse(const char *prefix, const char *text, struct dr_api_key *out)
 	if (strncmp(text, prefix, n) != 0)
 		return false;
 	text += n;
-	if (!take_letters(&text, DR_ACCOUNT_LEN, id_letters, out->account) || *text++ != '-' ||
-	    !take_letters(&text, DR_KEY_ID_LEN, id_letters, out->key_id) || *text++ != '-' ||
-	    !take_letters(&text, DR_SECRET_LEN, secret_letters, secret) || *text != '\0')
+	if (!take_letters(&text, DR_ACCOUNT_LEN, id_letters, out->account) ||
+	    *text++ != '-' ||
+	    !take_letters(&text, DR_KEY_ID_LEN, id_letters, out->key_id) ||
+	    *text++ != '-' ||
+	    !take_letters(&text, DR_SECRET_LEN, secret_letters, secret) ||
+	    *text != '\0')
 		return false;
 	dr_sha256_hex(secret, DR_SECRET_LEN, out->sha);
 	dr_wipe(secret, sizeof secret);
@@ -52,7 +55,8 @@ dr_api_key_new(const char *prefix, const char *account, char text[DR_API_KEY_SIZ
 	dr_random_id(out->key_id, DR_KEY_ID_LEN);
 	dr_random_id(secret, DR_SECRET_LEN);
 	dr_sha256_hex(secret, DR_SECRET_LEN, out->sha);
-	snprintf(text, DR_API_KEY_SIZE, "%s%s-%s-%s", prefix, account, out->key_id, secret);
+	snprintf(
+	    text, DR_API_KEY_SIZE, "%s%s-%s-%s", prefix, account, out->key_id, secret);
 	dr_wipe(secret, sizeof secret);
 }
 
@@ -60,7 +64,8 @@ void
 dr_request_id_new(const char *account, char out[DR_REQUEST_ID_SIZE])
 {
 	memcpy(out, "req_", 4);
-	dr_random_id(out + 4, DR_REQUEST_ID_LEN + (account == NULL ? DR_ACCOUNT_LEN : 0));
+	dr_random_id(
+	    out + 4, DR_REQUEST_ID_LEN + (account == NULL ? DR_ACCOUNT_LEN : 0));
 	if (account != NULL)
 		memcpy(out + 4 + DR_REQUEST_ID_LEN, account, DR_ACCOUNT_LEN + 1);
 }
@@ -68,7 +73,8 @@ dr_request_id_new(const char *account, char out[DR_REQUEST_ID_SIZE])
 bool
 dr_account_id_ok(const char *text)
 {
-	return strlen(text) == DR_ACCOUNT_LEN && strspn(text, id_letters) == DR_ACCOUNT_LEN;
+	return strlen(text) == DR_ACCOUNT_LEN &&
+	       strspn(text, id_letters) == DR_ACCOUNT_LEN;
 }
 
 bool

@@ -1,9 +1,9 @@
 /*
  * api_key - the keys that callers present, and the ids of requests.
  *
- * A key is PREFIX ACCT "-" KID "-" SECRET (prefix: a setting): it names its account, so that one
- * script on one slot of Redis does the whole admission. Only the SHA-256 of the secret is kept.
- * A request's id ends in its ACCT, so that an id finds its slot.
+ * A key is PREFIX ACCT "-" KID "-" SECRET (prefix: a setting): it names its account, so
+ * that one script on one slot of Redis does the whole admission. Only the SHA-256 of
+ * the secret is kept. A request's id ends in its ACCT, so that an id finds its slot.
  */
 #ifndef DR_API_KEY_H
 #define DR_API_KEY_H
@@ -27,7 +27,8 @@ struct dr_api_key {
 };
 
 /* False: not in the form of a key. Says nothing about whether it exists. */
-bool dr_api_key_parse(const char *prefix, const char *text, struct dr_api_key *out) DR_MUSTCHECK;
+bool dr_api_key_parse(
+    const char *prefix, const char *text, struct dr_api_key *out) DR_MUSTCHECK;
 
 /* A new key of this account: its text (shown once) and its parts. */
 void dr_api_key_new(const char *prefix, const char *account, char text[DR_API_KEY_SIZE],
@@ -36,7 +37,8 @@ void dr_api_key_new(const char *prefix, const char *account, char text[DR_API_KE
 /* "req_" + random + account; account NULL: random only. */
 void dr_request_id_new(const char *account, char out[DR_REQUEST_ID_SIZE]);
 /* The account at an id's end; false: not in the form of an id. */
-bool dr_request_id_account(const char *id, char account[DR_ACCOUNT_LEN + 1]) DR_MUSTCHECK;
+bool dr_request_id_account(
+    const char *id, char account[DR_ACCOUNT_LEN + 1]) DR_MUSTCHECK;
 
 bool dr_account_id_ok(const char *text);
 

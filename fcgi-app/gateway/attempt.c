@@ -1,10 +1,10 @@
 /*
  * attempt - one try at a provider, from its slot to an answer worth passing on.
  *
- * An attempt ends in one of three ways: its answer is good and goes to RELAY; it is the caller's own
- * fault and is passed through as it came; or it failed, which the breaker is told, and the
- * request goes back to ROUTE (steps.c decides there whether anything is left to try). Until the
- * head is out nothing of an attempt has reached the client.
+ * An attempt ends in one of three ways: its answer is good and goes to RELAY; it is the
+ * caller's own fault and is passed through as it came; or it failed, which the breaker
+ * is told, and the request goes back to ROUTE (steps.c decides there whether anything
+ * is left to try). Until the head is out nothing of an attempt has reached the client.
  */
 #include <stdio.h>
 #include <string.h>
@@ -33,8 +33,8 @@ dr_attempt_finish(struct dr_request *req, enum dr_outcome outcome, const char *w
 	if (outcome != DR_OUTCOME_OK)
 		dr_log_info(request, "%s: provider %s: status %d, %s", req->id,
 		    attempt->provider->record->name, req->up.status, why);
-	dr_providers_outcome(req->gw->providers, attempt->provider, outcome,
-	    req->up.retry_after_ms);
+	dr_providers_outcome(
+	    req->gw->providers, attempt->provider, outcome, req->up.retry_after_ms);
 	dr_attempt_stop(req);
 }
 
@@ -70,7 +70,7 @@ is_type(struct dr_exchange *up, const char *type)
 	size_t n = strlen(type);
 
 	return value != NULL && strncasecmp(value, type, n) == 0 &&
-	    (value[n] == '\0' || value[n] == ';' || value[n] == ' ');
+	       (value[n] == '\0' || value[n] == ';' || value[n] == ' ');
 }
 
 static bool
@@ -82,7 +82,8 @@ no_member(void *arg, const struct dr_json_member *member)
 }
 
 static void
-pass_through(struct dr_request *req, const struct dr_provider_error *error, bool in_shape)
+pass_through(
+    struct dr_request *req, const struct dr_provider_error *error, bool in_shape)
 {
 	struct dr_exchange *up = &req->up;
 	int status = up->status;
@@ -96,7 +97,8 @@ pass_through(struct dr_request *req, const struct dr_provider_error *error, bool
 	up->status = status;
 	if (in_shape) {
 		req->passed_through = true;
-		dr_reply_head(req, status, "application/json", (int64_t)req->answer.len, "");
+		dr_reply_head(
+		    req, status, "application/json", (int64_t)req->answer.len, "");
 		dr_reply_body(req, req->answer.data, req->answer.len);
 		dr_request_go(req, DR_REQ_SETTLE);
 	} else {
@@ -110,11 +112,12 @@ judge_error(struct dr_request *req)
 {
 	struct dr_exchange *up = &req->up;
 	struct dr_provider_error error;
-	bool in_shape = dr_read_provider_error(req->handler->dialect, up->status, up->held.data,
-	    up->held.len, &error);
+	bool in_shape = dr_read_provider_error(
+	    req->handler->dialect, up->status, up->held.data, up->held.len, &error);
 	char why[sizeof req->attempts[0].why];
 
-	snprintf(why, sizeof why, "%s", error.message[0] != '\0' ? error.message : "error answer");
+	snprintf(why, sizeof why, "%s",
+	    error.message[0] != '\0' ? error.message : "error answer");
 	snprintf(req->provider_text, sizeof req->provider_text, "%s", error.message);
 	switch (error.fault) {
 	case DR_FAULT_ACCOUNT:
@@ -148,7 +151,8 @@ judge_unary(struct dr_request *req)
 		judge_error(req);
 	} else if (!is_type(up, "application/json")) {
 		failed(req, DR_OUTCOME_SERVER, "wrong content type");
-	} else if (!dr_json_scan(up->held.data, up->held.len, no_member, NULL, err, sizeof err)) {
+	} else if (!dr_json_scan(
+		       up->held.data, up->held.len, no_member, NULL, err, sizeof err)) {
 		failed(req, DR_OUTCOME_SERVER, "answer is not a JSON object");
 	} else {
 		dr_request_go(req, DR_REQ_RELAY);
@@ -169,12 +173,14 @@ on_head(void *arg, struct dr_transfer *transfer, int status)
 	up->status = status;
 	up->transfer = transfer;
 	up->content_length = dr_http_content_length(transfer);
-	up->retry_after_ms = dr_retry_after_ms(dr_http_header(transfer, "retry-after-ms"),
-	    dr_http_header(transfer, "retry-after"), dr_clock_wall_ms());
+	up->retry_after_ms =
+	    dr_retry_after_ms(dr_http_header(transfer, "retry-after-ms"),
+		dr_http_header(transfer, "retry-after"), dr_clock_wall_ms());
 	dr_timer_start(&up->timer, (uint64_t)s->idle_timeout);
 	if (s->first_token_timeout == 0 || !req->facts.stream)
 		dr_timer_stop(&up->failover);
-	if (status >= 200 && status < 300 && req->facts.stream && is_type(up, "text/event-stream"))
+	if (status >= 200 && status < 300 && req->facts.stream &&
+	    is_type(up, "text/event-stream"))
 		dr_relay_tap(req);
 	if (status >= 200 && status < 300 && req->facts.stream && up->tap == NULL &&
 	    req->handler->kind == DR_HANDLER_GENERATE)
@@ -208,7 +214,8 @@ on_body(void *arg, const char *bytes, size_t len)
 
 	DR_CHECK(req, DR_REQUEST_MAGIC);
 	if (!req->paused)
-		dr_timer_start(&req->up.timer, (uint64_t)req->config->settings->idle_timeout);
+		dr_timer_start(
+		    &req->up.timer, (uint64_t)req->config->settings->idle_timeout);
 	if (req->up.tap != NULL || req->state == DR_REQ_RELAY)
 		dr_relay_bytes(req, bytes, len);
 	else
@@ -249,14 +256,16 @@ on_timeout(struct dr_timer *timer)
 
 	DR_CHECK(req, DR_REQUEST_MAGIC);
 	if (req->head_sent) {
-		dr_attempt_finish(req, DR_OUTCOME_SILENT, "silent in the middle of its answer");
+		dr_attempt_finish(
+		    req, DR_OUTCOME_SILENT, "silent in the middle of its answer");
 		dr_request_fail(req, DR_ERR_PROVIDER_TIMEOUT);
 	} else {
 		failed(req, DR_OUTCOME_SILENT, "no answer in the time allowed");
 	}
 }
 
-/* failover_after or first_token_timeout: move on, but only where there is somewhere to go. */
+/* failover_after or first_token_timeout: move on, but only where there is somewhere to
+ * go. */
 static void
 on_failover(struct dr_timer *timer)
 {
@@ -264,7 +273,8 @@ on_failover(struct dr_timer *timer)
 	struct dr_provider *other;
 
 	DR_CHECK(req, DR_REQUEST_MAGIC);
-	if (req->head_sent || req->n_attempts >= (unsigned)req->config->settings->max_attempts ||
+	if (req->head_sent ||
+	    req->n_attempts >= (unsigned)req->config->settings->max_attempts ||
 	    dr_request_choose(req, false, &other, NULL) != DR_OK)
 		return;
 	failed(req, DR_OUTCOME_SILENT, "slow, and another provider is free");
@@ -281,12 +291,14 @@ body_pieces(struct dr_request *req, const char *model_there)
 	unsigned n = 0, n_edits;
 
 	up->edits = dr_malloc(DR_MAX_EDITS * sizeof *up->edits);
-	n_edits = dr_body_edits(req->handler->dialect, body, &req->facts, model_there, up->edits);
+	n_edits = dr_body_edits(
+	    req->handler->dialect, body, &req->facts, model_there, up->edits);
 	for (unsigned i = 0; i < n_edits; i++) {
 		const struct dr_edit *edit = &up->edits[i];
 
 		up->pieces[n++] = (struct dr_http_piece){ body + at, edit->at - at };
-		up->pieces[n++] = (struct dr_http_piece){ edit->text, strlen(edit->text) };
+		up->pieces[n++] =
+		    (struct dr_http_piece){ edit->text, strlen(edit->text) };
 		at = edit->at + edit->drop;
 	}
 	up->pieces[n++] = (struct dr_http_piece){ body + at, len - at };
@@ -314,9 +326,9 @@ start_transfer(struct dr_request *req, const struct dr_provider *provider)
 	dr_upstream_head_build(&head, req, provider);
 	http.url = head.url;
 	http.headers = head.lines;
-	http.ca_file = provider->record->ca_file[0] != '\0' ? provider->record->ca_file :
-	    s->ca_file[0] != '\0'			    ? s->ca_file :
-							      NULL;
+	http.ca_file = provider->record->ca_file[0] != '\0' ? provider->record->ca_file
+		       : s->ca_file[0] != '\0'              ? s->ca_file
+							    : NULL;
 	up->transfer = dr_http_start(req->gw->http, &http);
 	dr_upstream_head_wipe(&head);
 }

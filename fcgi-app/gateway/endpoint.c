@@ -36,7 +36,8 @@ dr_request_rest(const struct dr_request *req)
 }
 
 const char *
-dr_request_query(const struct dr_request *req, const char *name, char *out, size_t out_size)
+dr_request_query(
+    const struct dr_request *req, const char *name, char *out, size_t out_size)
 {
 	const char *q = dr_fcgi_param(req->edge, "QUERY_STRING");
 	size_t n = strlen(name);
@@ -65,7 +66,8 @@ path_matches(const struct dr_handler *handler, const char *path)
 	return strcmp(path, handler->path) == 0;
 }
 
-/* The handler of path and method; where only the method differs, that one and *wrong_method. */
+/* The handler of path and method; where only the method differs, that one and
+ * *wrong_method. */
 static const struct dr_handler *
 find_handler(const struct dr_request *req, bool *wrong_method)
 {
@@ -104,8 +106,9 @@ error_shape(const struct dr_request *req)
 		return DR_DIALECT_CHAT;
 	if (path_is_below(req->path, "/v1/responses"))
 		return DR_DIALECT_RESPONSES;
-	return dr_fcgi_param(req->edge, "HTTP_ANTHROPIC_VERSION") != NULL ? DR_DIALECT_ANTHROPIC :
-									     DR_DIALECT_CHAT;
+	return dr_fcgi_param(req->edge, "HTTP_ANTHROPIC_VERSION") != NULL
+		   ? DR_DIALECT_ANTHROPIC
+		   : DR_DIALECT_CHAT;
 }
 
 /* ---- the key ---- */
@@ -132,7 +135,8 @@ read_key(struct dr_request *req)
 	const char *text = presented_key(req);
 
 	req->key_presented = text != NULL;
-	req->has_key = text != NULL &&
+	req->has_key =
+	    text != NULL &&
 	    dr_api_key_parse(req->config->settings->key_prefix, text, &req->key);
 	dr_request_id_new(req->has_key ? req->key.account : NULL, req->id);
 }
@@ -164,18 +168,22 @@ check_edge(struct dr_request *req)
 
 	switch (dr_fcgi_fault(req->edge)) {
 	case DR_FCGI_PARAMS_TOO_LARGE:
-		(void)dr_fail(req, DR_ERR_HEADERS_TOO_LARGE, (long long)DR_MAX_PARAMS_BYTES);
+		(void)dr_fail(
+		    req, DR_ERR_HEADERS_TOO_LARGE, (long long)DR_MAX_PARAMS_BYTES);
 		return note(req, DR_ERR_HEADERS_TOO_LARGE);
 	case DR_FCGI_BAD_PARAMS:
-		(void)dr_fail(req, DR_ERR_BAD_HEADER, "The web server sent damaged parameters");
+		(void)dr_fail(
+		    req, DR_ERR_BAD_HEADER, "The web server sent damaged parameters");
 		return note(req, DR_ERR_BAD_HEADER);
 	case DR_FCGI_FINE:
 	case DR_FCGI_BODY_TOO_LARGE: /* said after the key was checked */
 	case DR_FCGI_BODY_SHORT:
 		break;
 	}
-	if (coding != NULL && strcasecmp(coding, "identity") != 0 && coding[0] != '\0') {
-		(void)dr_fail(req, DR_ERR_BAD_HEADER, "Content-Encoding is not supported");
+	if (coding != NULL && strcasecmp(coding, "identity") != 0 &&
+	    coding[0] != '\0') {
+		(void)dr_fail(
+		    req, DR_ERR_BAD_HEADER, "Content-Encoding is not supported");
 		return note(req, DR_ERR_BAD_HEADER);
 	}
 	return DR_OK;
@@ -259,7 +267,8 @@ add_available(struct dr_request *req, struct dr_strbuf *out)
 		const struct dr_model *model = dr_models_at(models, i);
 
 		if (!model->enabled || !dr_endpoint_allows(req, model->name) ||
-		    !dr_providers_offer(req->gw->providers, model->name, req->handler->dialect))
+		    !dr_providers_offer(
+			req->gw->providers, model->name, req->handler->dialect))
 			continue;
 		if (out->len > 0)
 			dr_strbuf_adds(out, ", ");
@@ -286,9 +295,11 @@ bool
 dr_endpoint_is_servable(const struct dr_request *req)
 {
 	return dr_fcgi_fault(req->edge) == DR_FCGI_FINE && req->facts.err == DR_OK &&
-	    req->model != NULL &&
-	    (!dr_providers_ready(req->gw->providers) || /* then it cannot be told: 503 later */
-		dr_providers_offer(req->gw->providers, req->model->name, req->handler->dialect));
+	       req->model != NULL &&
+	       (!dr_providers_ready(
+		    req->gw->providers) || /* then it cannot be told: 503 later */
+		   dr_providers_offer(
+		       req->gw->providers, req->model->name, req->handler->dialect));
 }
 
 enum dr_req_state
@@ -298,7 +309,8 @@ dr_endpoint_check_body(struct dr_request *req)
 		return dr_fail(req, DR_ERR_BODY_TOO_LARGE,
 		    (long long)req->config->settings->max_body);
 	if (dr_fcgi_fault(req->edge) == DR_FCGI_BODY_SHORT)
-		return dr_fail(req, DR_ERR_BAD_JSON, "Request body is shorter than Content-Length");
+		return dr_fail(req, DR_ERR_BAD_JSON,
+		    "Request body is shorter than Content-Length");
 	if (req->facts.err == DR_ERR_NO_MODEL)
 		return dr_fail(req, DR_ERR_NO_MODEL);
 	if (req->facts.err != DR_OK)

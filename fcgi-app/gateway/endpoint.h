@@ -1,7 +1,8 @@
 /*
- * endpoint - from the params of a FastCGI request to what is asked of the gateway: which
- * endpoint, which key, which model. The checks' order is api-contract.md section 2: route, key
- * present, key valid, body readable, model present, model known; then the limits.
+ * endpoint - from the params of a FastCGI request to what is asked of the gateway:
+ * which endpoint, which key, which model. The checks' order is api-contract.md section
+ * 2: route, key present, key valid, body readable, model present, model known; then the
+ * limits.
  */
 #ifndef DR_ENDPOINT_H
 #define DR_ENDPOINT_H
@@ -9,12 +10,14 @@
 #include "gateway/request.h"
 
 /*
- * Find handler, shape of errors, request id and key. An error that must not wait for the key (no such
- * endpoint, wrong method) is noted in the request and returned; a missing key is only noted (has_key).
+ * Find handler, shape of errors, request id and key. An error that must not wait for
+ * the key (no such endpoint, wrong method) is noted in the request and returned; a
+ * missing key is only noted (has_key).
  */
 enum dr_error dr_endpoint_find(struct dr_request *req) DR_MUSTCHECK;
 
-/* Scan the body into req->facts and look the model up; notes nothing as an error yet. */
+/* Scan the body into req->facts and look the model up; notes nothing as an error yet.
+ */
 void dr_endpoint_read_body(struct dr_request *req, const char *body, size_t len);
 
 /* The key is good: what else is wrong? ROUTE where nothing is. */
@@ -24,7 +27,8 @@ enum dr_req_state dr_endpoint_check_body(struct dr_request *req) DR_MUSTCHECK;
 bool dr_endpoint_is_servable(const struct dr_request *req);
 
 /* Admission said no: the error with its number, wait and names. */
-enum dr_req_state dr_endpoint_refuse(struct dr_request *req, enum dr_error err) DR_MUSTCHECK;
+enum dr_req_state dr_endpoint_refuse(
+    struct dr_request *req, enum dr_error err) DR_MUSTCHECK;
 
 /* May the (admitted) key call this model? */
 bool dr_endpoint_allows(const struct dr_request *req, const char *model);

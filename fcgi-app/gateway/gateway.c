@@ -1,6 +1,6 @@
 /*
- * gateway - see the header. Builds the parts in the order in which they lean on each other and
- * takes them down in the opposite one.
+ * gateway - see the header. Builds the parts in the order in which they lean on each
+ * other and takes them down in the opposite one.
  */
 #include "gateway/gateway.h"
 
@@ -16,10 +16,11 @@
 static void
 apply_log_settings(const struct dr_settings *s)
 {
-	dr_log_set_level(s->log_level[0] == 'e' ? DR_LOG_ERROR :
-		s->log_level[0] == 'w'		? DR_LOG_WARN :
-						  DR_LOG_INFO);
-	(void)dr_log_set_areas(s->log_areas); /* checked when the settings were loaded */
+	dr_log_set_level(s->log_level[0] == 'e'   ? DR_LOG_ERROR
+			 : s->log_level[0] == 'w' ? DR_LOG_WARN
+						  : DR_LOG_INFO);
+	(void)dr_log_set_areas(
+	    s->log_areas); /* checked when the settings were loaded */
 }
 
 static struct dr_store *
@@ -110,7 +111,7 @@ dr_gateway_reload(struct dr_gateway *gw, struct dr_config *config)
 static void
 shut_down_requests(struct dr_gateway *gw)
 {
-	DR_LIST_FOREACH_SAFE(node, &gw->requests)
+	DR_LIST_FOREACH_SAFE (node, &gw->requests)
 		dr_request_shutdown(DR_LIST_ENTRY(node, struct dr_request, node));
 }
 

@@ -1,6 +1,6 @@
 /*
- * handler - what main() tells the gateway about the endpoints: one struct per endpoint, listed
- * in handlers/handlers.def. The gateway knows no endpoint by name.
+ * handler - what main() tells the gateway about the endpoints: one struct per endpoint,
+ * listed in handlers/handlers.def. The gateway knows no endpoint by name.
  */
 #ifndef DR_HANDLER_H
 #define DR_HANDLER_H
@@ -19,7 +19,8 @@ enum dr_handler_kind {
 
 struct dr_handler {
 	const char *method;
-	const char *path; /* "/v1/models/" with the slash: also what follows it (dr_request_rest()) */
+	const char *path; /* "/v1/models/" with the slash: also what follows it
+			     (dr_request_rest()) */
 	enum dr_handler_kind kind;
 
 	/* GENERATE, COUNT */
@@ -27,8 +28,9 @@ struct dr_handler {
 	const char *upstream_path; /* "/v1/messages" */
 
 	/*
-	 * LOCAL. Called once the key is known to be good (needs_key), or at once. Ends the request, now or from a
-	 * later callback, by dr_reply_json(), dr_reply_empty() or dr_request_fail().
+	 * LOCAL. Called once the key is known to be good (needs_key), or at once. Ends
+	 * the request, now or from a later callback, by dr_reply_json(),
+	 * dr_reply_empty() or dr_request_fail().
 	 */
 	bool needs_key;
 	void (*answer)(struct dr_request *req);

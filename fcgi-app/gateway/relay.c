@@ -1,11 +1,12 @@
 /*
  * relay - a provider's answer on its way to the client.
  *
- * A stream goes through at once: the tap hands on whole events and listens; its head is held back
- * only until the first event is known not to be an error (or, with first_token_timeout, until the
- * first token), so that until then another provider can still be asked. A unary answer
- * arrives here whole (or, above the ceiling, with a known length). Back-pressure: above
- * DR_OUT_HIGH_WATER unsent bytes the transfer is paused, below DR_OUT_LOW_WATER it goes on.
+ * A stream goes through at once: the tap hands on whole events and listens; its head is
+ * held back only until the first event is known not to be an error (or, with
+ * first_token_timeout, until the first token), so that until then another provider can
+ * still be asked. A unary answer arrives here whole (or, above the ceiling, with a
+ * known length). Back-pressure: above DR_OUT_HIGH_WATER unsent bytes the transfer is
+ * paused, below DR_OUT_LOW_WATER it goes on.
  */
 #include <stdio.h>
 #include <string.h>
@@ -25,7 +26,8 @@ hold_back(struct dr_request *req)
 	    dr_fcgi_unsent(req->edge) < DR_OUT_HIGH_WATER)
 		return;
 	req->paused = true;
-	dr_timer_stop(&req->up.timer); /* the silence is the client's, not the provider's */
+	dr_timer_stop(
+	    &req->up.timer); /* the silence is the client's, not the provider's */
 	dr_http_pause(req->up.transfer);
 }
 
@@ -83,7 +85,8 @@ emit(void *arg, const char *bytes, size_t len)
 void
 dr_relay_tap(struct dr_request *req)
 {
-	bool strip = req->handler->dialect == DR_DIALECT_CHAT && req->facts.include_usage != 1;
+	bool strip =
+	    req->handler->dialect == DR_DIALECT_CHAT && req->facts.include_usage != 1;
 
 	DR_ASSERT(req->up.tap == NULL);
 	req->up.tap = dr_tap_new(req->handler->dialect, strip, emit, req);
@@ -102,7 +105,8 @@ head_may_go(const struct dr_request *req, const struct dr_tap_state *tap)
 	return tap->decided;
 }
 
-/* The head, then what was held. The body is not needed any more: no other attempt follows. */
+/* The head, then what was held. The body is not needed any more: no other attempt
+ * follows. */
 static void
 send_stream_head(struct dr_request *req)
 {
@@ -120,14 +124,17 @@ send_stream_head(struct dr_request *req)
 static void
 opened_with_error(struct dr_request *req, const struct dr_tap_state *tap)
 {
-	enum dr_outcome outcome = tap->error.fault == DR_FAULT_OVERLOADED ? DR_OUTCOME_OVERLOADED :
-	    tap->error.fault == DR_FAULT_ACCOUNT			  ? DR_OUTCOME_AUTH :
-									    DR_OUTCOME_SERVER;
+	enum dr_outcome outcome =
+	    tap->error.fault == DR_FAULT_OVERLOADED ? DR_OUTCOME_OVERLOADED
+	    : tap->error.fault == DR_FAULT_ACCOUNT  ? DR_OUTCOME_AUTH
+						    : DR_OUTCOME_SERVER;
 	bool callers = tap->error.fault == DR_FAULT_CALLER;
 	char why[sizeof req->attempts[0].why];
 
-	snprintf(why, sizeof why, "opened with %s: %s", tap->error.type, tap->error.message);
-	snprintf(req->provider_text, sizeof req->provider_text, "%s", tap->error.message);
+	snprintf(
+	    why, sizeof why, "opened with %s: %s", tap->error.type, tap->error.message);
+	snprintf(
+	    req->provider_text, sizeof req->provider_text, "%s", tap->error.message);
 	if (callers) { /* asking elsewhere would not help: pass the event on */
 		dr_request_go(req, DR_REQ_RELAY);
 		return;
@@ -164,8 +171,10 @@ dr_relay_begin(struct dr_request *req)
 	struct dr_exchange *up = &req->up;
 
 	if (up->tap != NULL) {
-		/* a good head says enough of the provider: a half-open circuit need not wait for the end */
-		dr_providers_outcome(req->gw->providers, up->lease.provider, DR_OUTCOME_OK, -1);
+		/* a good head says enough of the provider: a half-open circuit need not
+		 * wait for the end */
+		dr_providers_outcome(
+		    req->gw->providers, up->lease.provider, DR_OUTCOME_OK, -1);
 		send_stream_head(req);
 		keep_alive(req);
 		dr_cost_so_far(req);
@@ -173,11 +182,13 @@ dr_relay_begin(struct dr_request *req)
 		return;
 	}
 	if (up->ended) { /* a whole unary answer */
-		req->estimated = !dr_usage_of_answer(req->handler->dialect, up->held.data,
-		    up->held.len, &req->usage, &req->raw_usage);
-		dr_reply_head(req, up->status, "application/json", (int64_t)up->held.len, "");
+		req->estimated = !dr_usage_of_answer(req->handler->dialect,
+		    up->held.data, up->held.len, &req->usage, &req->raw_usage);
+		dr_reply_head(
+		    req, up->status, "application/json", (int64_t)up->held.len, "");
 	} else { /* a very long one, its length known */
-		dr_reply_head(req, up->status, "application/json", up->content_length, "");
+		dr_reply_head(
+		    req, up->status, "application/json", up->content_length, "");
 	}
 	dr_reply_body(req, up->held.data, up->held.len);
 	dr_fcgi_drop_body(req->edge);
@@ -192,7 +203,8 @@ dr_relay_bytes(struct dr_request *req, const char *bytes, size_t len)
 		relay_stream_bytes(req, bytes, len);
 		return;
 	}
-	/* the tail of a long unary answer: usage stands near the end in every dialect */
+	/* the tail of a long unary answer: usage stands near the end in every dialect
+	 */
 	dr_strbuf_add(&req->up.held, bytes, 0);
 	dr_reply_body(req, bytes, len);
 	hold_back(req);
@@ -203,7 +215,8 @@ stream_ended(struct dr_request *req, enum dr_http_result result, const char *why
 {
 	const struct dr_tap_state *tap = dr_tap_state(req->up.tap);
 
-	if (result == DR_HTTP_OK) /* a broken one is not closed as if it had ended well */
+	if (result ==
+	    DR_HTTP_OK) /* a broken one is not closed as if it had ended well */
 		dr_tap_end(req->up.tap);
 	if (!req->head_sent && (tap->complete || tap->error_seen)) {
 		if (tap->error_first && tap->error.fault != DR_FAULT_CALLER) {
@@ -217,12 +230,13 @@ stream_ended(struct dr_request *req, enum dr_http_result result, const char *why
 		dr_request_go(req, DR_REQ_SETTLE);
 	} else if (!req->head_sent) {
 		dr_tap_free(&req->up.tap);
-		dr_attempt_finish(req, DR_OUTCOME_SERVER, "ended before its first event");
+		dr_attempt_finish(
+		    req, DR_OUTCOME_SERVER, "ended before its first event");
 		dr_request_go(req, DR_REQ_ROUTE);
 	} else if (tap->error_seen) { /* the client was told by the provider itself */
 		dr_attempt_finish(req,
-		    tap->error.fault == DR_FAULT_OVERLOADED ? DR_OUTCOME_OVERLOADED :
-							      DR_OUTCOME_SERVER,
+		    tap->error.fault == DR_FAULT_OVERLOADED ? DR_OUTCOME_OVERLOADED
+							    : DR_OUTCOME_SERVER,
 		    tap->error.message);
 		req->err = DR_ERR_PROVIDER_ERROR;
 		req->ended_in = DR_REQ_RELAY;
@@ -243,7 +257,8 @@ dr_relay_ended(struct dr_request *req, enum dr_http_result result, const char *w
 		req->estimated = true;
 		dr_attempt_finish(req, DR_OUTCOME_OK, "");
 		dr_request_go(req, DR_REQ_SETTLE);
-	} else { /* Content-Length tells the client that it is cut: nothing may be added */
+	} else { /* Content-Length tells the client that it is cut: nothing may be added
+		  */
 		dr_attempt_finish(req, DR_OUTCOME_SERVER, why);
 		req->err = DR_ERR_PROVIDER_ERROR;
 		req->broken = true;

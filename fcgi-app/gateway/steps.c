@@ -3,13 +3,15 @@
  *
  *  RECEIVE -> ADMIT -> ROUTE -> SEND -> RELAY -> SETTLE -> DONE
  *     |         |       ^ |      |       |         ^
- *     |         |       +-|------+       |         |   back to ROUTE only while no byte has
- *     |         |         |              |         |   reached the client, and attempts and
+ *     |         |       +-|------+       |         |   back to ROUTE only while no byte
+ * has |         |         |              |         |   reached the client, and attempts
+ * and
  *     +---------+---------+-> ANSWER ----+---------+   time remain
  *
- * A step returns the next state, or DR_REQ_WAIT where a callback will go on. A step that waits
- * stands next to the callback that goes on. Any step or callback may fail: dr_fail() keeps the
- * first cause. The client may leave at any time: dr_request_gone() cancels what runs and settles.
+ * A step returns the next state, or DR_REQ_WAIT where a callback will go on. A step
+ * that waits stands next to the callback that goes on. Any step or callback may fail:
+ * dr_fail() keeps the first cause. The client may leave at any time: dr_request_gone()
+ * cancels what runs and settles.
  */
 #include <stdio.h>
 #include <string.h>
@@ -22,10 +24,8 @@
 #include "gateway/endpoint.h"
 #include "gateway/gateway.h"
 #include "gateway/request.h"
+#include "gateway/retry.h"
 #include "gateway/settlement.h"
-
-#define SECOND_TRY_MS     200   /* before the only provider is asked once more */
-#define MAX_RETRY_HINT_MS 60000 /* claude-code gives up on longer waits */
 
 static const char *const state_name[] = {
 #define X(name, doc) [DR_REQ_##name] = #name,
@@ -39,7 +39,8 @@ static void
 set_state(struct dr_request *req, enum dr_req_state next)
 {
 	DR_ASSERT(req->state != DR_REQ_DONE); /* nothing follows DONE */
-	dr_log_trace(request, "%s %s -> %s", req->id, state_name[req->state], state_name[next]);
+	dr_log_trace(
+	    request, "%s %s -> %s", req->id, state_name[req->state], state_name[next]);
 	req->state = next;
 }
 
@@ -53,10 +54,14 @@ static enum dr_req_state step_settle(struct dr_request *req);
 static enum dr_req_state step_done(struct dr_request *req);
 
 static enum dr_req_state (*const steps[DR_REQ_N_STATES])(struct dr_request *) = {
-	[DR_REQ_RECEIVE] = step_receive, [DR_REQ_ADMIT] = step_admit,
-	[DR_REQ_ROUTE] = step_route,	 [DR_REQ_SEND] = step_send,
-	[DR_REQ_RELAY] = step_relay,	 [DR_REQ_ANSWER] = step_answer,
-	[DR_REQ_SETTLE] = step_settle,	 [DR_REQ_DONE] = step_done,
+	[DR_REQ_RECEIVE] = step_receive,
+	[DR_REQ_ADMIT] = step_admit,
+	[DR_REQ_ROUTE] = step_route,
+	[DR_REQ_SEND] = step_send,
+	[DR_REQ_RELAY] = step_relay,
+	[DR_REQ_ANSWER] = step_answer,
+	[DR_REQ_SETTLE] = step_settle,
+	[DR_REQ_DONE] = step_done,
 };
 
 void
@@ -80,10 +85,12 @@ note_failure(struct dr_request *req, enum dr_error err, va_list ap)
 	req->err = err;
 	req->ended_in = req->state;
 	va_copy(again, ap);
-	n = vsnprintf(req->message, sizeof req->message, dr_error_info(err)->message, ap);
+	n = vsnprintf(
+	    req->message, sizeof req->message, dr_error_info(err)->message, ap);
 	if (n >= (int)sizeof req->message) {
 		req->long_message = dr_malloc((size_t)n + 1);
-		vsnprintf(req->long_message, (size_t)n + 1, dr_error_info(err)->message, again);
+		vsnprintf(req->long_message, (size_t)n + 1, dr_error_info(err)->message,
+		    again);
 	}
 	va_end(again);
 }
@@ -133,8 +140,8 @@ dr_request_new(void *gateway, struct dr_fcgi_request *edge)
 }
 
 /*
- * Read what the request says. What is wrong with the body is only noted here: the key is
- * checked first, and a bad key is told 401 whatever else is wrong.
+ * Read what the request says. What is wrong with the body is only noted here: the key
+ * is checked first, and a bad key is told 401 whatever else is wrong.
  */
 static enum dr_req_state
 step_receive(struct dr_request *req)
@@ -176,8 +183,8 @@ admit_mode(const struct dr_request *req)
 }
 
 /*
- * A key in good standing: the best provider's slot is taken in the same flush as the admission,
- * one round trip to Redis for both. A refusal gives it back.
+ * A key in good standing: the best provider's slot is taken in the same flush as the
+ * admission, one round trip to Redis for both. A refusal gives it back.
  */
 static void
 take_early(struct dr_request *req)
@@ -185,7 +192,8 @@ take_early(struct dr_request *req)
 	struct dr_provider *provider;
 
 	if (dr_admission_key_in_use(req->gw->admission, &req->key) &&
-	    dr_endpoint_is_servable(req) && dr_request_choose(req, false, &provider, NULL) == DR_OK)
+	    dr_endpoint_is_servable(req) &&
+	    dr_request_choose(req, false, &provider, NULL) == DR_OK)
 		take(req, provider);
 }
 
@@ -211,8 +219,9 @@ step_admit(struct dr_request *req)
 
 	if (query.mode == DR_ADMIT_FULL) {
 		req->price = dr_model_price(req->model, req->received_wall_ms);
-		query.estimate_nano = dr_price_estimate(req->model, req->price, req->body_bytes,
-		    req->facts.max_tokens, req->facts.choices, s->hold_output_tokens);
+		query.estimate_nano = dr_price_estimate(req->model, req->price,
+		    req->body_bytes, req->facts.max_tokens, req->facts.choices,
+		    s->hold_output_tokens);
 	}
 #ifdef DR_DEBUG
 	query.clock_offset_ms = s->test_clock_offset;
@@ -249,93 +258,8 @@ static void
 take(struct dr_request *req, struct dr_provider *provider)
 {
 	req->taking = true;
-	dr_provider_take(req->gw->providers, &req->up.lease, provider, req->id, on_taken);
-}
-
-/* Remember the provider, so that it is not chosen again; keeps a reference. */
-static void
-note_tried(struct dr_request *req, struct dr_provider *provider, enum dr_outcome outcome)
-{
-	if (req->n_tried < DR_MAX_TRIED)
-		req->tried[req->n_tried++] =
-		    (struct dr_tried){ dr_provider_ref(provider), outcome };
-}
-
-enum dr_error
-dr_request_choose(struct dr_request *req, bool again, struct dr_provider **out, int64_t *wait_ms)
-{
-	struct dr_route_query query = {
-		.providers = NULL,
-		.model = req->model->name,
-		.dialect = req->handler->dialect,
-		.tried = req->tried,
-		.n_tried = req->n_tried,
-		.again = again,
-		.now_ms = dr_clock_ms(),
-		.now_wall_ms = dr_clock_wall_ms(),
-		.random = dr_providers_random(req->gw->providers),
-	};
-
-	query.providers = dr_providers_list(req->gw->providers, &query.n_providers);
-	return dr_route(&query, out, wait_ms);
-}
-
-static bool
-may_try_again(const struct dr_request *req)
-{
-	const struct dr_settings *s = req->config->settings;
-
-	return req->n_attempts < (unsigned)s->max_attempts && req->n_attempts < DR_MAX_ATTEMPTS &&
-	    req->n_tried < DR_MAX_TRIED &&
-	    dr_clock_ms() - req->received_ms < (uint64_t)s->total_timeout;
-}
-
-/*
- * Nobody else is left: the one that failed may be asked once more, after a short pause, or after the
- * rest that it asked for where that is short. True: the pause runs.
- */
-static bool
-same_again(struct dr_request *req, int64_t cooling_ms)
-{
-	const struct dr_settings *s = req->config->settings;
-	enum dr_outcome last;
-
-	if (req->n_attempts == 0 || req->second_try_used)
-		return false;
-	last = req->attempts[req->n_attempts - 1].outcome;
-	if (last == DR_OUTCOME_OVERLOADED) {
-		if (cooling_ms < 0 || cooling_ms > s->retry_wait_max)
-			return false;
-	} else if (last == DR_OUTCOME_REFUSED || last == DR_OUTCOME_SERVER) {
-		cooling_ms = SECOND_TRY_MS;
-	} else {
-		return false; /* silent: never the same; flagged: of no use */
-	}
-	req->second_try_used = true;
-	dr_timer_init(&req->pause, req->gw->loop, on_pause_over);
-	dr_timer_start(&req->pause, (uint64_t)cooling_ms + 1);
-	return true;
-}
-
-/* Every way is closed; dr_route() has weighed the failures and says which one is told. */
-static enum dr_req_state
-give_up(struct dr_request *req, enum dr_error err, int64_t wait_ms)
-{
-	switch (err) {
-	case DR_ERR_MODEL_UNAVAILABLE: /* its last provider went, or the list is not in yet */
-		return dr_providers_ready(req->gw->providers) ? dr_endpoint_refuse(req, err) :
-								dr_fail(req, DR_ERR_OFFLINE);
-	case DR_ERR_PROVIDER_ERROR:
-		return dr_fail(req, err,
-		    req->provider_text[0] != '\0' ? req->provider_text : "Provider error");
-	case DR_ERR_RESTING:
-	case DR_ERR_OVERLOADED:
-		if (wait_ms >= 0)
-			req->retry_after_ms = wait_ms < MAX_RETRY_HINT_MS ? wait_ms : MAX_RETRY_HINT_MS;
-		return dr_fail(req, err);
-	default:
-		return dr_fail(req, err);
-	}
+	dr_provider_take(
+	    req->gw->providers, &req->up.lease, provider, req->id, on_taken);
 }
 
 static enum dr_req_state
@@ -350,16 +274,18 @@ step_route(struct dr_request *req)
 	if (req->taking)
 		return DR_REQ_WAIT;
 	err = dr_request_choose(req, false, &provider, &wait_ms);
-	if (err == DR_OK && !may_try_again(req)) /* out of attempts, or of time */
-		err = req->n_tried > 0 ? dr_outcome_error(req->tried[req->n_tried - 1].outcome) :
-					 DR_ERR_PROVIDER_TIMEOUT;
+	if (err == DR_OK && !dr_retry_allowed(req)) /* out of attempts, or of time */
+		err = req->n_tried > 0
+			  ? dr_outcome_error(req->tried[req->n_tried - 1].outcome)
+			  : DR_ERR_PROVIDER_TIMEOUT;
 	else if (err == DR_OK) {
 		take(req, provider);
 		return DR_REQ_WAIT;
-	} else if (may_try_again(req) && same_again(req, wait_ms)) {
+	} else if (dr_retry_allowed(req) &&
+		   dr_retry_same(req, wait_ms, on_pause_over)) {
 		return DR_REQ_WAIT;
 	}
-	return give_up(req, err, wait_ms);
+	return dr_retry_give_up(req, err, wait_ms);
 }
 
 static void
@@ -376,7 +302,7 @@ on_pause_over(struct dr_timer *timer)
 	if (err == DR_OK)
 		take(req, provider);
 	else
-		dr_request_go(req, give_up(req, err, wait_ms));
+		dr_request_go(req, dr_retry_give_up(req, err, wait_ms));
 }
 
 static void
@@ -387,7 +313,7 @@ on_taken(struct dr_provider_lease *lease, enum dr_error err)
 	DR_CHECK(req, DR_REQUEST_MAGIC);
 	req->taking = false;
 	if (err == DR_ERR_FULL)
-		note_tried(req, lease->provider, DR_OUTCOME_FULL);
+		dr_retry_note(req, lease->provider, DR_OUTCOME_FULL);
 	else if (err != DR_OK)
 		(void)dr_fail(req, err);
 	else
@@ -472,7 +398,8 @@ reap(struct dr_deferred *work)
 	DR_ASSERT(req->up.transfer == NULL); /* else curl calls into freed memory */
 	DR_ASSERT(!req->admitted);           /* else a booking leaks */
 	for (unsigned i = 0; i < req->n_tried; i++) {
-		struct dr_provider *provider = (struct dr_provider *)req->tried[i].provider;
+		struct dr_provider *provider =
+		    (struct dr_provider *)req->tried[i].provider;
 
 		dr_provider_unref(&provider);
 	}

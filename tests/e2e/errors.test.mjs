@@ -11,7 +11,7 @@ import { startStack, call, until } from './stack.mjs';
 let stack, standin;
 const keys = {};
 const MODEL = 'claude-sonnet-4-6'; // the provider speaks all three dialects for it
-const down = 'claude-opus-4-8', resting = 'claude-haiku-4-5', full = 'gpt-4.1';
+const down = 'claude-opus-4-8', resting = 'claude-haiku-4-5', full = 'gpt-4.1', hot = 'gpt-5';
 
 const routes = {
   messages: { path: '/v1/messages', anthropic: true, body: (model, text, extra) => ({ model, max_tokens: 16, messages: [{ role: 'user', content: text }], ...extra }) },
@@ -29,6 +29,7 @@ before(async () => {
   await stack.provider('down', 'http://127.0.0.1:9', { models: [down] });
   await stack.provider('resting', standin.url, { models: [resting], extra: ['--rest', `${clock(-1)}-${clock(12)}`] });
   await stack.provider('full', standin.url, { models: [full], max: 1 });
+  await stack.provider('hot', standin.url, { models: [hot] }); // of its own: what it answers rests it
   const account = await stack.account_with('100.00');
   keys.good = await stack.key_of(account);
   keys.disabled = await stack.key_of(account, '--name', 'disabled');
@@ -65,7 +66,7 @@ const table = [
   ['too large', { extra: { padding: 'x'.repeat(70000) } }, 413, /65536/, 'request_too_large', I, null, {}],
   ['offline', { model: down }, 503, 'No providers are currently online', 'api_error', 'server_error', null, { 'retry-after': '5' }],
   ['resting', { model: resting }, 503, 'All providers are in scheduled rest', 'api_error', 'server_error', null, { 'retry-after': /^([1-9]|[1-5]\d|60)$/ }],
-  ['overloaded', { text: '[[fault 529]]' }, 529, 'Upstream API is temporarily overloaded', 'overloaded_error', 'server_error', null, { 'retry-after': /^\d+$/ }],
+  ['overloaded', { model: hot, text: '[[fault 529]]' }, 529, 'Upstream API is temporarily overloaded', 'overloaded_error', 'server_error', null, { 'retry-after': /^\d+$/ }],
   ['silence', { text: '[[fault silence]]' }, 504, 'Provider timed out', 'timeout_error', 'server_error', null, {}],
   ['provider 500', { text: '[[fault 500]]' }, 502, /./, 'api_error', 'server_error', null, {}],
   ['redirect', { text: '[[fault 302]]' }, 502, /./, 'api_error', 'server_error', null, {}],

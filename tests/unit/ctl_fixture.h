@@ -52,7 +52,8 @@ exec_ctl(char **argv, int in, int to, int to_err)
 	const char *builddir = getenv("builddir");
 	char path[4096];
 
-	snprintf(path, sizeof path, "%s/derouterctl", builddir != NULL ? builddir : ".");
+	snprintf(
+	    path, sizeof path, "%s/derouterctl", builddir != NULL ? builddir : ".");
 	dup2(in, STDIN_FILENO);
 	dup2(to, STDOUT_FILENO);
 	dup2(to_err, STDERR_FILENO);
@@ -65,7 +66,8 @@ exec_ctl(char **argv, int in, int to, int to_err)
 static inline int
 run_argv(char **argv, const char *input)
 {
-	int in = memfd_create("in", MFD_CLOEXEC), to[2], to_err = memfd_create("err", MFD_CLOEXEC);
+	int in = memfd_create("in", MFD_CLOEXEC), to[2],
+	    to_err = memfd_create("err", MFD_CLOEXEC);
 	int status;
 	pid_t pid;
 
@@ -86,7 +88,8 @@ run_argv(char **argv, const char *input)
 	return WEXITSTATUS(status);
 }
 
-/* Words with single spaces; '~' inside a word stands for a space, "''" for an empty word. */
+/* Words with single spaces; '~' inside a word stands for a space, "''" for an empty
+ * word. */
 static inline int
 ctl_input(const char *words, const char *input)
 {
@@ -119,18 +122,19 @@ ctl(const char *format, ...)
 }
 
 /* Fails with what the program said. */
-#define CTL_STATUS(status, ...)                                                          \
-	do {                                                                             \
-		int got_status = ctl(__VA_ARGS__);                                       \
-                                                                                         \
-		if (got_status != (status))                                              \
-			fail_msg("status %d, not %d: %s%s", got_status, status, out, err); \
+#define CTL_STATUS(status, ...)                                                        \
+	do {                                                                           \
+		int got_status = ctl(__VA_ARGS__);                                     \
+                                                                                       \
+		if (got_status != (status))                                            \
+			fail_msg(                                                      \
+			    "status %d, not %d: %s%s", got_status, status, out, err);  \
 	} while (0)
 
-#define CTL_SAID(text, where)                                                            \
-	do {                                                                             \
-		if (strstr(where, text) == NULL)                                         \
-			fail_msg("\"%s\" is not in: %s", text, where);                   \
+#define CTL_SAID(text, where)                                                          \
+	do {                                                                           \
+		if (strstr(where, text) == NULL)                                       \
+			fail_msg("\"%s\" is not in: %s", text, where);                 \
 	} while (0)
 
 static inline int
@@ -142,11 +146,12 @@ ctl_setup(void **state)
 
 	loop_setup(state);
 	redis_dir(&redis);
-	redis_start(&redis, false, "");
+	redis_start(&redis, true, "--repl-diskless-sync-delay 0");
 	store = store_up(redis.unix_at, 5000);
 	assert_non_null(realpath(srcdir != NULL ? srcdir : ".", real));
 	snprintf(conf, sizeof conf,
-	    "redis_address = %s\nmodels_file = %.300s/config/models.json\n", redis.unix_at, real);
+	    "redis_address = %s\nmodels_file = %.300s/config/models.json\n",
+	    redis.unix_at, real);
 	write_file("derouter.conf", conf, 0600);
 	write_file("secrets.key",
 	    "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f\n", 0600);
@@ -156,7 +161,8 @@ ctl_setup(void **state)
 static inline int
 ctl_teardown(void **state)
 {
-	static const char *const files[] = { "derouter.conf", "secrets.key", "credential" };
+	static const char *const files[] = { "derouter.conf", "secrets.key",
+		"credential" };
 
 	dr_store_free(&store);
 	for (size_t i = 0; i < DR_N_ELEMENTS(files); i++)

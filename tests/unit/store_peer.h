@@ -23,6 +23,7 @@ static struct peer {
 	const char *auth;  /* what AUTH is told */
 	/* the record */
 	unsigned n_accepts, n_reads, n_commands;
+	char last[16]; /* name of the last command but for the handshake's */
 } peer;
 
 static inline void
@@ -105,6 +106,8 @@ answer_command(const char *name)
 		say_text(peer.auth);
 	} else {
 		peer.n_commands++;
+		snprintf(peer.last, sizeof peer.last, "%.*s", (int)strcspn(name, "\r"),
+		    name);
 		if (peer.reply != NULL)
 			say_text(peer.reply);
 	}

@@ -1,6 +1,6 @@
 /*
- * Rules of derouterctl, seen from outside: words in, text, JSON and exit status out, and what
- * stands in Redis afterwards.
+ * Rules of derouterctl, seen from outside: words in, text, JSON and exit status out,
+ * and what stands in Redis afterwards.
  */
 #include <json-c/json.h>
 
@@ -33,9 +33,10 @@ json_at(const char *path)
 	for (part = strtok_r(copy, ".", &save); part != NULL && at != NULL;
 	     part = strtok_r(NULL, ".", &save))
 		at = json_object_is_type(at, json_type_array)
-		    ? json_object_array_get_idx(at, strtoul(part, NULL, 10))
-		    : json_object_object_get(at, part);
-	snprintf(value, sizeof value, "%s", at != NULL ? json_object_get_string(at) : "");
+			 ? json_object_array_get_idx(at, strtoul(part, NULL, 10))
+			 : json_object_object_get(at, part);
+	snprintf(
+	    value, sizeof value, "%s", at != NULL ? json_object_get_string(at) : "");
 	json_object_put(root);
 	return value;
 }
@@ -70,7 +71,8 @@ what_is_wrong_with_a_call_is_status_2_and_names_the_argument(void **state)
 		{ "key add abcdefghij --concurrency 1.5", "--concurrency" },
 		{ "key add abcdefghij --budget 0", "--budget" },
 		{ "key add abcdefghij --budget-period day", "--budget-period" },
-		{ "key add abcdefghij --budget 1 --budget-period week", "--budget-period" },
+		{ "key add abcdefghij --budget 1 --budget-period week",
+		    "--budget-period" },
 		{ "key show xyz", "KEY" },
 		{ "trace nonsense", "REQUEST-ID" },
 		{ "usage", "ACCOUNT" },
@@ -92,11 +94,12 @@ what_is_wrong_with_a_call_is_status_2_and_names_the_argument(void **state)
 static void
 what_does_not_exist_is_status_1(void **state)
 {
-	static const char *const rows[] = { "account show zzzzzzzzzz", "account credit zzzzzzzzzz 1",
-		"key add zzzzzzzzzz", "key list zzzzzzzzzz", "key show zzzzzz", "key disable zzzzzz",
+	static const char *const rows[] = { "account show zzzzzzzzzz",
+		"account credit zzzzzzzzzz 1", "key add zzzzzzzzzz",
+		"key list zzzzzzzzzz", "key show zzzzzz", "key disable zzzzzz",
 		"key delete zzzzzzzzzz-zzzzzz", "ledger zzzzzzzzzz", "usage zzzzzzzzzz",
-		"provider show nobody", "provider enable nobody", "provider remove nobody",
-		"trace req_aaaaaaaaaaaaaaaaaaaazzzzzzzzzz" };
+		"provider show nobody", "provider enable nobody",
+		"provider remove nobody", "trace req_aaaaaaaaaaaaaaaaaaaazzzzzzzzzz" };
 
 	(void)state;
 	for (size_t i = 0; i < DR_N_ELEMENTS(rows); i++) {
@@ -121,8 +124,8 @@ help_is_on_standard_output_and_no_words_at_all_are_an_error(void **state)
 static void
 a_bad_configuration_or_no_redis_is_status_1(void **state)
 {
-	char *const missing[] = { "derouterctl", "-c", "/nonexistent/x.conf", "account", "list",
-		NULL };
+	char *const missing[] = { "derouterctl", "-c", "/nonexistent/x.conf", "account",
+		"list", NULL };
 
 	(void)state;
 	assert_int_equal(run_argv((char **)missing, ""), 1);
@@ -174,6 +177,33 @@ credit_adds_takes_and_says_the_balance(void **state)
 	assert_string_equal(json_at("2.balance_nano_usd"), "-500000000");
 }
 
+/* A replica that hears, and one that never will (it is stopped). */
+static void
+credit_is_confirmed_by_a_replica_where_there_is_one(void **state)
+{
+	const char *id = new_account("1");
+	struct redis replica;
+	char options[128];
+	bool online = false;
+
+	(void)state;
+	redis_dir(&replica);
+	snprintf(options, sizeof options, "--replicaof 127.0.0.1 %s",
+	    strrchr(redis.tcp_at, ':') + 1);
+	redis_start(&replica, false, options);
+	for (int i = 0; i < 200 && !online; i++)
+		online = ask(store, "WAIT 1 200").number == 1;
+	assert_true(online);
+	CTL_STATUS(0, "account credit %s 1", id);
+	assert_string_equal(err, "");
+	kill(replica.pid, SIGSTOP);
+	CTL_STATUS(0, "account credit %s 1", id);
+	CTL_SAID("3", out);
+	CTL_SAID("no replica", err);
+	kill(replica.pid, SIGCONT);
+	redis_remove(&replica);
+}
+
 static void
 a_balance_never_leaves_what_redis_counts_exactly(void **state)
 {
@@ -217,8 +247,10 @@ limits_of_a_key_are_kept_and_defaults_are_shown(void **state)
 	const char *id = new_account("1");
 
 	(void)state;
-	CTL_STATUS(0, "key add %s --rpm 7 --concurrency 2 --budget 10.00 --budget-period day "
-		      "--models claude-opus-4-8,gpt-5.5", id);
+	CTL_STATUS(0,
+	    "key add %s --rpm 7 --concurrency 2 --budget 10.00 --budget-period day "
+	    "--models claude-opus-4-8,gpt-5.5",
+	    id);
 	CTL_STATUS(0, "--json key list %s", id);
 	assert_string_equal(json_at("0.rpm"), "7");
 	assert_string_equal(json_at("0.concurrency"), "2");
@@ -265,23 +297,27 @@ a_disabled_key_comes_back_and_a_deleted_one_does_not(void **state)
 
 /* ---- providers ---- */
 
-#define ADD(name)                                                                        \
-	"provider add " name " --dialect anthropic --base-url https://api.example.com "   \
+#define ADD(name)                                                                      \
+	"provider add " name                                                           \
+	" --dialect anthropic --base-url https://api.example.com "                     \
 	"--model claude-opus-4-8 --max-concurrency 3 --credential-file - "
 
 static void
 a_provider_is_added_shown_switched_and_removed(void **state)
 {
 	(void)state;
-	assert_int_equal(ctl_input(ADD("first") "--dialect openai --model gpt-5.5=their-gpt "
-					"--rest 22:00-06:00 --weight 7 --priority 2 --org acme",
-			     "sk-upstream-secret\n"),
+	assert_int_equal(
+	    ctl_input(
+		ADD("first") "--dialect openai --model gpt-5.5=their-gpt "
+			     "--rest 22:00-06:00 --weight 7 --priority 2 --org acme",
+		"sk-upstream-secret\n"),
 	    0);
 	assert_null(strstr(out, "sk-upstream-secret"));
 	CTL_STATUS(0, "--json provider show first");
 	assert_string_equal(json_at("name"), "first");
 	assert_string_equal(json_at("enabled"), "on");
-	assert_string_equal(json_at("dialects"), "anthropic,openai-chat,openai-responses");
+	assert_string_equal(
+	    json_at("dialects"), "anthropic,openai-chat,openai-responses");
 	assert_string_equal(json_at("models"), "claude-opus-4-8,gpt-5.5=their-gpt");
 	assert_string_equal(json_at("max_concurrency"), "3");
 	assert_string_equal(json_at("rest"), "22:00-06:00");
@@ -307,12 +343,14 @@ the_credential_is_sealed_and_can_be_changed(void **state)
 	char first[64];
 
 	(void)state;
-	assert_int_equal(ctl_input(ADD("sealed"), "sk-upstream-secret\nsecond line\n"), 0);
+	assert_int_equal(
+	    ctl_input(ADD("sealed"), "sk-upstream-secret\nsecond line\n"), 0);
 	snprintf(first, sizeof first, "%s", ask(store, hgetall).text);
 	assert_memory_equal(first, "v1.", 3);
 	assert_null(strstr(first, "upstream"));
 	write_file("credential", "another", 0600);
-	CTL_STATUS(0, "provider credential sealed --credential-file %s", in_dir("credential"));
+	CTL_STATUS(
+	    0, "provider credential sealed --credential-file %s", in_dir("credential"));
 	assert_string_not_equal(ask(store, hgetall).text, first);
 	CTL_STATUS(0, "provider show sealed");
 	assert_null(strstr(out, "another"));
@@ -347,7 +385,8 @@ a_bad_provider_is_refused_by_the_arguments_name_and_not_stored(void **state)
 		{ "--base-url https://x --rest 25:00-26:00", "k", "--rest" },
 		{ "--base-url https://x --weight 0", "k", "--weight" },
 		{ "--base-url https://x --priority -1", "k", "--priority" },
-		{ "--base-url https://x --max-concurrency 0", "k", "--max-concurrency" },
+		{ "--base-url https://x --max-concurrency 0", "k",
+		    "--max-concurrency" },
 		{ "--base-url https://x --header cookie", "k", "--header" },
 		{ "--base-url https://x", "", "--credential-file" },
 		{ "--base-url https://x", "\n", "--credential-file" },
@@ -361,9 +400,13 @@ a_bad_provider_is_refused_by_the_arguments_name_and_not_stored(void **state)
 
 		snprintf(words, sizeof words,
 		    "provider add bad --credential-file - %s%s%s %s",
-		    strstr(rows[i].words, "--dialect") == NULL ? " --dialect anthropic" : "",
-		    strstr(rows[i].words, "--model ") == NULL ? " --model claude-opus-4-8" : "",
-		    strstr(rows[i].words, "--max") == NULL ? " --max-concurrency 1" : "",
+		    strstr(rows[i].words, "--dialect") == NULL ? " --dialect anthropic"
+							       : "",
+		    strstr(rows[i].words, "--model ") == NULL
+			? " --model claude-opus-4-8"
+			: "",
+		    strstr(rows[i].words, "--max") == NULL ? " --max-concurrency 1"
+							   : "",
 		    rows[i].words);
 		for (char *p = words; (p = strstr(p, "  ")) != NULL;)
 			memmove(p, p + 1, strlen(p));
@@ -384,7 +427,8 @@ a_credential_above_its_ceiling_is_refused(void **state)
 	for (size_t n = DR_MAX_CREDENTIAL; n <= DR_MAX_CREDENTIAL + 2; n++) {
 		memset(huge, 'k', n);
 		huge[n] = '\0';
-		assert_int_equal(ctl_input(ADD("huge"), huge) == 0, n == DR_MAX_CREDENTIAL);
+		assert_int_equal(
+		    ctl_input(ADD("huge"), huge) == 0, n == DR_MAX_CREDENTIAL);
 		if (n == DR_MAX_CREDENTIAL)
 			CTL_STATUS(0, "provider remove huge");
 		else
@@ -492,16 +536,23 @@ a_trace_finds_receipts_and_refused_requests(void **state)
 
 	(void)state;
 	snprintf(request, sizeof request, "req_aaaaaaaaaaaaaaaaaaaa%s", id);
-	snprintf(line, sizeof line, "SET {a:%s}:receipt:%s {\"id\":\"%s\",\"status\":200}", id, request,
-	    request);
+	snprintf(line, sizeof line,
+	    "SET {a:%s}:receipt:%s {\"id\":\"%s\",\"status\":200,\"usage\":{\"input\":812},"
+	    "\"attempts\":[{\"ms\":7},{\"ms\":8}],\"charge_nano_usd\":7596000}",
+	    id, request, request);
 	(void)ask(store, line);
 	CTL_STATUS(0, "--json trace %s", request);
 	assert_string_equal(json_at("id"), request);
 	assert_string_equal(json_at("status"), "200");
+	CTL_STATUS(0, "trace %s", request);
+	CTL_SAID("\ninput              812\n", out);
+	CTL_SAID("\nattempts           {", out);
+	CTL_SAID("7596000  ($0.007596)\n", out);
 	snprintf(request, sizeof request, "req_bbbbbbbbbbbbbbbbbbbb%s", id);
 	/* a model's name comes from a caller: it may hold anything */
-	snprintf(line, sizeof line, "XADD {a:%s}:requests * req %s key kaaaaa model \"\\\x1b[2J error RPM",
-	    id, request);
+	snprintf(line, sizeof line,
+	    "XADD {a:%s}:requests * req %s key kaaaaa model \"\\\x1b[2J error RPM", id,
+	    request);
 	(void)ask(store, line);
 	CTL_STATUS(0, "--json trace %s", request);
 	assert_string_equal(json_at("error"), "RPM");
@@ -514,8 +565,9 @@ a_trace_finds_receipts_and_refused_requests(void **state)
 static void
 names_cannot_drive_a_terminal_or_break_json(void **state)
 {
-	char *const argv[] = { "derouterctl", "-c", (char *)(uintptr_t)in_dir("derouter.conf"),
-		"account", "add", "--name", "\x1b[2Jx\"\\\n", NULL };
+	char *const argv[] = { "derouterctl", "-c",
+		(char *)(uintptr_t)in_dir("derouter.conf"), "account", "add", "--name",
+		"\x1b[2Jx\"\\\n", NULL };
 	char id[64];
 
 	(void)state;
@@ -532,20 +584,25 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(what_is_wrong_with_a_call_is_status_2_and_names_the_argument),
+		cmocka_unit_test(
+		    what_is_wrong_with_a_call_is_status_2_and_names_the_argument),
 		cmocka_unit_test(what_does_not_exist_is_status_1),
-		cmocka_unit_test(help_is_on_standard_output_and_no_words_at_all_are_an_error),
+		cmocka_unit_test(
+		    help_is_on_standard_output_and_no_words_at_all_are_an_error),
 		cmocka_unit_test(a_bad_configuration_or_no_redis_is_status_1),
 		cmocka_unit_test(an_account_begins_with_its_credit_and_a_ledger_row),
 		cmocka_unit_test(credit_adds_takes_and_says_the_balance),
+		cmocka_unit_test(credit_is_confirmed_by_a_replica_where_there_is_one),
 		cmocka_unit_test(a_balance_never_leaves_what_redis_counts_exactly),
 		cmocka_unit_test(a_key_is_shown_once_and_only_its_digest_is_kept),
 		cmocka_unit_test(limits_of_a_key_are_kept_and_defaults_are_shown),
 		cmocka_unit_test(a_disabled_key_comes_back_and_a_deleted_one_does_not),
 		cmocka_unit_test(a_provider_is_added_shown_switched_and_removed),
 		cmocka_unit_test(the_credential_is_sealed_and_can_be_changed),
-		cmocka_unit_test(a_change_of_a_provider_makes_a_new_generation_in_the_directory),
-		cmocka_unit_test(a_bad_provider_is_refused_by_the_arguments_name_and_not_stored),
+		cmocka_unit_test(
+		    a_change_of_a_provider_makes_a_new_generation_in_the_directory),
+		cmocka_unit_test(
+		    a_bad_provider_is_refused_by_the_arguments_name_and_not_stored),
 		cmocka_unit_test(a_credential_above_its_ceiling_is_refused),
 		cmocka_unit_test(a_provider_is_added_once),
 		cmocka_unit_test(models_are_listed_with_todays_prices_without_redis),

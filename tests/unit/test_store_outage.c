@@ -208,7 +208,7 @@ a_stalled_redis_opens_the_circuit_and_its_first_reply_closes_it(void **state)
 	before = dr_clock_ms();
 	TURN_UNTIL(plain.n_done == 1);
 	at_ms = dr_clock_ms() - before;
-	assert_true(at_ms >= 299);
+	assert_in_range(at_ms, 299, 800);
 	for (int i = 0; i < N; i++) {
 		assert_int_equal(answers[i].n_done, 1);
 		assert_int_equal(answers[i].err, DR_ERR_STORE_DOWN);

@@ -1,0 +1,106 @@
+/*
+ * retry - see the header. The choice itself is routing's, which is pure; here it gets
+ * what this request has tried, and its rules.
+ */
+#include "gateway/retry.h"
+
+#include "base/clock.h"
+#include "gateway/endpoint.h"
+#include "gateway/gateway.h"
+
+#define SECOND_TRY_MS     200   /* before the only provider is asked once more */
+#define MAX_RETRY_HINT_MS 60000 /* claude-code gives up on longer waits */
+
+/* Remember the provider, so that it is not chosen again; keeps a reference. */
+void
+dr_retry_note(
+    struct dr_request *req, struct dr_provider *provider, enum dr_outcome outcome)
+{
+	if (req->n_tried < DR_MAX_TRIED)
+		req->tried[req->n_tried++] =
+		    (struct dr_tried){ dr_provider_ref(provider), outcome };
+}
+
+enum dr_error
+dr_request_choose(
+    struct dr_request *req, bool again, struct dr_provider **out, int64_t *wait_ms)
+{
+	struct dr_route_query query = {
+		.providers = NULL,
+		.model = req->model->name,
+		.dialect = req->handler->dialect,
+		.tried = req->tried,
+		.n_tried = req->n_tried,
+		.again = again,
+		.now_ms = dr_clock_ms(),
+		.now_wall_ms = dr_clock_wall_ms(),
+		.random = dr_providers_random(req->gw->providers),
+	};
+
+	query.providers = dr_providers_list(req->gw->providers, &query.n_providers);
+	return dr_route(&query, out, wait_ms);
+}
+
+bool
+dr_retry_allowed(const struct dr_request *req)
+{
+	const struct dr_settings *s = req->config->settings;
+
+	return req->n_attempts < (unsigned)s->max_attempts &&
+	       req->n_attempts < DR_MAX_ATTEMPTS && req->n_tried < DR_MAX_TRIED &&
+	       dr_clock_ms() - req->received_ms < (uint64_t)s->total_timeout;
+}
+
+/*
+ * Nobody else is left: the one that failed may be asked once more, after a short pause,
+ * or after the rest that it asked for where that is short. True: the pause runs.
+ */
+bool
+dr_retry_same(
+    struct dr_request *req, int64_t cooling_ms, void (*over)(struct dr_timer *))
+{
+	const struct dr_settings *s = req->config->settings;
+	enum dr_outcome last;
+
+	if (req->n_attempts == 0 || req->second_try_used)
+		return false;
+	last = req->attempts[req->n_attempts - 1].outcome;
+	if (last == DR_OUTCOME_OVERLOADED) {
+		if (cooling_ms < 0 || cooling_ms > s->retry_wait_max)
+			return false;
+	} else if (last == DR_OUTCOME_REFUSED || last == DR_OUTCOME_SERVER) {
+		cooling_ms = SECOND_TRY_MS;
+	} else {
+		return false; /* silent: never the same; flagged: of no use */
+	}
+	req->second_try_used = true;
+	dr_timer_init(&req->pause, req->gw->loop, over);
+	dr_timer_start(&req->pause, (uint64_t)cooling_ms + 1);
+	return true;
+}
+
+/* Every way is closed; dr_route() has weighed the failures and says which one is told.
+ */
+enum dr_req_state
+dr_retry_give_up(struct dr_request *req, enum dr_error err, int64_t wait_ms)
+{
+	switch (err) {
+	case DR_ERR_MODEL_UNAVAILABLE: /* its last provider went, or the list is not in
+					  yet */
+		return dr_providers_ready(req->gw->providers)
+			   ? dr_endpoint_refuse(req, err)
+			   : dr_fail(req, DR_ERR_OFFLINE);
+	case DR_ERR_PROVIDER_ERROR:
+		return dr_fail(req, err,
+		    req->provider_text[0] != '\0' ? req->provider_text
+						  : "Provider error");
+	case DR_ERR_RESTING:
+	case DR_ERR_OVERLOADED:
+		if (wait_ms >= 0)
+			req->retry_after_ms =
+			    wait_ms < MAX_RETRY_HINT_MS ? wait_ms : MAX_RETRY_HINT_MS;
+		return dr_fail(req, err);
+	default:
+		return dr_fail(req, err);
+	}
+}

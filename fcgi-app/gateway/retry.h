@@ -1,0 +1,29 @@
+/*
+ * retry - what ROUTE asks before and after a try: who is left, may there be another,
+ * and what is told to the caller when there may not (architecture.md section 5).
+ */
+#ifndef DR_RETRY_H
+#define DR_RETRY_H
+
+#include "gateway/request.h"
+
+/* Remember the provider, so that it is not chosen again; keeps a reference. */
+void dr_retry_note(
+    struct dr_request *req, struct dr_provider *provider, enum dr_outcome outcome);
+
+/* Attempts, room and time are left. */
+bool dr_retry_allowed(const struct dr_request *req);
+
+/*
+ * Nobody else is left: the one that failed may be asked once more, after a short pause,
+ * or when its cool-down is over where that is soon (cooling_ms; -1 unknown). True: the
+ * pause runs, `over` follows.
+ */
+bool dr_retry_same(
+    struct dr_request *req, int64_t cooling_ms, void (*over)(struct dr_timer *));
+
+/* Every way is closed, and dr_route() has weighed the failures: fail with that one. */
+enum dr_req_state dr_retry_give_up(
+    struct dr_request *req, enum dr_error err, int64_t wait_ms);
+
+#endif
