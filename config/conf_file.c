@@ -17,6 +17,8 @@ is_blank(char c)
 	return c == ' ' || c == '\t';
 }
 
+/* More than settings use, so that "store-timeout" is told as unknown, not as nonsense.
+ */
 static bool
 is_name_byte(char c)
 {
@@ -130,6 +132,7 @@ dr_conf_parse(char *text, size_t len, const struct dr_conf_events *events, void 
 	}
 }
 
+/* Unbuffered and wiped on the way out: the file may hold a password. */
 char *
 dr_conf_slurp(const char *path, size_t max, size_t *len, char *why, size_t size)
 {

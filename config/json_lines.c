@@ -60,6 +60,8 @@ skip_string(struct walk *w)
 	return key;
 }
 
+/* The first place that has the path counts: of two keys the reader is told about both.
+ */
 static void
 enter(struct walk *w, const char *joint, const char *name, size_t len)
 {
@@ -85,6 +87,7 @@ is_among(const struct key *keys, size_t n, struct key key)
 	return false;
 }
 
+/* Keys are compared as written; an escape in one of two equal keys goes unnoticed. */
 static void
 walk_object(struct walk *w)
 {

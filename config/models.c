@@ -27,6 +27,7 @@ add_name(struct dr_models *models, const char *name, const struct dr_model *mode
 	models->by_name[models->n_names++] = (struct dr_model_name){ name, model };
 }
 
+/* A model that is off sale has no names: to callers it is unknown. */
 static void
 index_names(struct dr_models *models)
 {

@@ -24,6 +24,8 @@ static const char *const model_fields[] = { "name", "display_name", "owned_by",
 	"created", "context", "max_output", "aliases", "fallback", "enabled", "source",
 	"prices", NULL };
 
+/* One list of everything allocated: a file given up half way is freed like a whole one.
+ */
 void *
 dr_models_keep(struct dr_models *models, void *p)
 {
@@ -54,6 +56,8 @@ is_model_name(const char *name)
 	return true;
 }
 
+/* "" where it is missing or wrong: that was told, and reading goes on to the next
+ * field. */
 static const char *
 read_text(struct dr_reader *r, struct dr_models *models, struct json_object *object,
     const char *field)
@@ -119,6 +123,10 @@ read_enabled(struct dr_reader *r, struct json_object *object, struct dr_model *m
 		dr_reader_mistake(r, "enabled", "must be true or false");
 }
 
+/*
+ * Whatever is wrong, the model is left in a state that check_across() can look at:
+ * names and lists are never NULL.
+ */
 static void
 read_model(struct dr_reader *r, struct dr_models *models, struct dr_model *model,
     struct json_object *object, int64_t now_ms)
@@ -165,6 +173,7 @@ answers_to(const struct dr_model *model, const char *name)
 	return *alias != NULL;
 }
 
+/* Which of the first n models answers to this name? */
 static const struct dr_model *
 owner_of(const struct dr_models *models, size_t n, const char *name)
 {
@@ -198,6 +207,7 @@ check_names(struct dr_reader *r, const struct dr_models *models, size_t i)
 	}
 }
 
+/* A fallback may stand further down in the file, so this waits until all are read. */
 static void
 check_fallback(struct dr_reader *r, const struct dr_models *models, size_t i)
 {
@@ -261,6 +271,7 @@ read_document(struct dr_reader *r, struct dr_models *models, struct json_object 
 	check_across(r, models);
 }
 
+/* The JSON library has kept the last of the two; which one was meant nobody knows. */
 static void
 on_twice(void *arg, const char *path, unsigned line)
 {

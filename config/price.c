@@ -13,10 +13,9 @@
 #include "config/models.h"
 
 #define TOKENS_PER_PRICE 1000000            /* prices are per million tokens */
-#define MAX_COUNT        (INT64_C(1) << 36) /* far beyond any answer; a wilder count is cut \
-					     */
-#define MAX_MULTIPLIER  (INT64_C(1000) * DR_PPM)
-#define BYTES_PER_TOKEN 4 /* api-contract.md section 6: the estimate */
+#define MAX_COUNT        (INT64_C(1) << 36) /* beyond any answer: cut there */
+#define MAX_MULTIPLIER   (INT64_C(1000) * DR_PPM)
+#define BYTES_PER_TOKEN  4 /* api-contract.md section 6: the estimate */
 
 /*
  * Values that cost what the price row says, whatever it lists. From the two vendors'
@@ -34,6 +33,8 @@ static const struct {
 	{ "inference_geo", "global" },
 };
 
+/* Negative counts are a bug of ours: the dialects subtract, and promise not to go below
+ * 0. */
 static int64_t
 count(int64_t n)
 {
@@ -56,6 +57,8 @@ times(int64_t price, int64_t n)
 	return (unsigned __int128)price * (unsigned __int128)count(n);
 }
 
+/* Exactly `above_tokens` still belongs to the tier below, as vendors put it ("> 200K").
+ */
 static const struct dr_price_tier *
 tier_for(const struct dr_price *price, int64_t prompt)
 {
@@ -68,6 +71,7 @@ tier_for(const struct dr_price *price, int64_t prompt)
 	return tier;
 }
 
+/* A handful of rows, oldest first. */
 const struct dr_price *
 dr_model_price(const struct dr_model *model, int64_t wall_ms)
 {
@@ -79,6 +83,7 @@ dr_model_price(const struct dr_model *model, int64_t wall_ms)
 	return price;
 }
 
+/* The row goes first: an operator may price what is neutral elsewhere. */
 bool
 dr_price_variant(const struct dr_price *price, const char *field, const char *value,
     int64_t *multiplier_ppm)

@@ -36,6 +36,8 @@ with_markup(const struct dr_reader *r, int64_t nano)
 	       BASIS_POINTS;
 }
 
+/* `otherwise` < 0: there is nothing to fall back on. A wrong price was told; 0 goes
+ * nowhere. */
 static int64_t
 read_price(struct dr_reader *r, struct json_object *object, const char *field,
     int64_t otherwise)
@@ -61,6 +63,7 @@ read_tier(struct dr_reader *r, struct json_object *object, struct dr_price_tier 
 	    read_price(r, object, "cache_write_1h", tier->cache_write_5m);
 }
 
+/* The row itself is the first tier; those of the list must rise above it. */
 static void
 read_tiers(struct dr_reader *r, struct dr_models *models, struct dr_price *price,
     struct json_object *row)
@@ -193,6 +196,8 @@ by_date(const void *a, const void *b)
 	       (p->effective_from_ms < q->effective_from_ms);
 }
 
+/* Two rows from one day leave open which applies; none in force would mean charging 0.
+ */
 static void
 check_dates(struct dr_reader *r, const struct dr_model *model, int64_t now_ms)
 {

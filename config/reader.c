@@ -13,6 +13,10 @@
 #include "base/money.h"
 #include "config/json_lines.h"
 
+/*
+ * The line is looked up only now, by walking the text again: mistakes are rare, and
+ * good files pay nothing for them.
+ */
 void
 dr_reader_mistake(struct dr_reader *r, const char *field, const char *format, ...)
 {
@@ -67,6 +71,7 @@ dr_reader_leave(struct dr_reader *r, size_t mark)
 	r->at.data[mark] = '\0';
 }
 
+/* A misspelt "cache_raed" would otherwise bill cache reads at the full input price. */
 void
 dr_reader_only(
     struct dr_reader *r, struct json_object *object, const char *const *known)
@@ -98,6 +103,7 @@ member(
 	return NULL;
 }
 
+/* A NUL inside would cut the text for everybody who reads it as a C string: refused. */
 const char *
 dr_reader_text(
     struct dr_reader *r, struct json_object *object, const char *field, bool required)
@@ -116,6 +122,8 @@ dr_reader_text(
 	return NULL;
 }
 
+/* The library clamps what does not fit into 64 bits, and that is out of any range here.
+ */
 bool
 dr_reader_whole(struct dr_reader *r, struct json_object *object, const char *field,
     int64_t least, int64_t most, int64_t *out)

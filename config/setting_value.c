@@ -49,6 +49,8 @@ read_digits(const char **text, int base, int64_t *value)
 	return *text > start;
 }
 
+/* "5m": digits, then exactly one of the units; no blank, no fraction, no second unit.
+ */
 static bool
 read_with_unit(const char *text, const struct unit *units, int64_t *value)
 {
@@ -65,6 +67,7 @@ read_with_unit(const char *text, const struct unit *units, int64_t *value)
 	return false;
 }
 
+/* One spelling each: a file in which "yes", "1" and "true" mix is hard to search. */
 static bool
 read_switch(const char *text, int64_t *value)
 {
@@ -106,6 +109,7 @@ read_value(const struct dr_setting_row *row, const char *text, int64_t *value)
 	DR_WRONG("kind of setting");
 }
 
+/* In the largest unit that leaves a whole number: 3600000 ms are "1h". */
 static void
 add_with_unit(struct dr_strbuf *out, int64_t value, const struct unit *units)
 {

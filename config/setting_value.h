@@ -13,8 +13,8 @@
 #include "base/dr_assert.h"
 #include "base/strbuf.h"
 
-#define DR_MAX_SETTING_VALUE 4096 /* bytes of one value: longer than any path may be   \
-				   */
+/* Bytes of one value: longer than any path may be. */
+#define DR_MAX_SETTING_VALUE 4096
 
 enum dr_setting_kind {
 	DR_KIND_STRING,

@@ -60,6 +60,7 @@ set_number(struct dr_settings *s, const struct dr_setting_row *row, int64_t valu
 		*(int64_t *)(void *)member = value;
 }
 
+/* Every text, since a secret may have been put into the wrong setting. */
 static void
 drop_text(char **text)
 {
@@ -71,6 +72,7 @@ drop_text(char **text)
 
 /* ---- one assignment, from whichever layer ---- */
 
+/* Some fifty names, looked up once per line: a search from the front is enough. */
 static const struct dr_setting_row *
 find_row(const char *name)
 {
@@ -80,6 +82,7 @@ find_row(const char *name)
 	return NULL;
 }
 
+/* The value below is gone now; where this one came from is kept for later checks. */
 static void
 keep(struct dr_setting_load *load, const struct dr_setting_row *row, const char *text,
     int64_t number, const char *where)
@@ -96,6 +99,8 @@ keep(struct dr_setting_load *load, const struct dr_setting_row *row, const char 
 	load->where[i] = where != NULL ? dr_strdup(where) : NULL;
 }
 
+/* A wrong value leaves the one below it in place, so that later checks still make
+ * sense. */
 static void
 assign(struct dr_setting_load *load, const struct dr_setting_row *row, const char *text,
     const char *where)
@@ -132,6 +137,8 @@ dr_setting_mistake(struct dr_setting_load *load, const char *where, const char *
 
 /* ---- the layers ---- */
 
+/* Defaults go through the same parser: a row that contradicts itself stops every start.
+ */
 static void
 take_defaults(struct dr_setting_load *load)
 {
@@ -215,6 +222,7 @@ row_of_variable(const char *variable, size_t len)
 	return find_row(name);
 }
 
+/* A misspelt variable would otherwise be ignored in silence: it is a mistake, too. */
 static void
 take_environment(struct dr_setting_load *load)
 {

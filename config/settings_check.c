@@ -17,6 +17,7 @@
 #define MAX_MARKUP                                                                     \
 	INT64_C(100000) /* basis points: prices stay far below DR_MONEY_MAX */
 
+/* NULL: a default; two defaults that do not fit would have stopped our own tests. */
 static const char *
 where_of(const struct dr_setting_load *load, size_t offset)
 {
@@ -30,6 +31,7 @@ where_of(const struct dr_setting_load *load, size_t offset)
 #define MISTAKE(load, member, ...)                                                     \
 	dr_setting_mistake(load, WHERE(load, member), #member, __VA_ARGS__)
 
+/* Read as money and counted in hundredths: no second parser of decimals. */
 bool
 dr_markup_parse(const char *text, int64_t *basis_points)
 {
@@ -113,6 +115,8 @@ check_times(struct dr_setting_load *load)
 		MISTAKE(load, cooldown_max, "must not be shorter than cooldown");
 }
 
+/* Better refused at the start than ignored: a typing error in log_areas hides a trace.
+ */
 static void
 check_words(struct dr_setting_load *load)
 {

@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "base/money.h"
+#include "dialects/json_scan.h"
 #include "gateway/gateway.h"
 
 /* ---- the path ---- */
@@ -223,12 +224,63 @@ dr_endpoint_find(struct dr_request *req)
 
 /* ---- the body ---- */
 
+/* The text of a value in the body; "" where it is no short string. */
+static void
+text_of(const char *body, const struct dr_span *span, char *out, size_t out_size)
+{
+	const struct dr_json_member member = { .value = body + span->at,
+		.value_len = span->len,
+		.type = span->len > 0 && body[span->at] == '"' ? DR_JSON_STRING
+							       : DR_JSON_OBJECT };
+
+	if (!dr_json_text(&member, out, out_size))
+		out[0] = '\0';
+}
+
+/* What a request says about how it is to be served may cost more; what has no price is
+ * refused. */
+static void
+read_variants(struct dr_request *req, const char *body)
+{
+	const struct {
+		const char *field;
+		const struct dr_span *span;
+	} fields[] = { { "service_tier", &req->facts.service_tier },
+		{ "speed", &req->facts.speed },
+		{ "inference_geo", &req->facts.inference_geo } };
+	char value[64];
+	int64_t ppm;
+
+	req->price_ppm = DR_PPM;
+	for (size_t i = 0; i < DR_N_ELEMENTS(fields); i++) {
+		if (fields[i].span->len == 0)
+			continue;
+		text_of(body, fields[i].span, value, sizeof value);
+		if (dr_price_variant(req->price, fields[i].field, value, &ppm)) {
+			req->price_ppm = dr_ppm_times(req->price_ppm, ppm);
+			continue;
+		}
+		req->facts.err = DR_ERR_BAD_FIELD;
+		snprintf(req->facts.problem, sizeof req->facts.problem,
+		    "%s: \"%s\" is not offered for this model", fields[i].field, value);
+		return;
+	}
+}
+
 void
 dr_endpoint_read_body(struct dr_request *req, const char *body, size_t len)
 {
 	dr_body_read(req->handler->dialect, body, len, &req->facts);
-	if (req->facts.err == DR_OK)
-		req->model = dr_models_find(req->config->models, req->facts.model);
+	if (req->facts.err != DR_OK)
+		return;
+	req->model = dr_models_find(req->config->models, req->facts.model);
+	if (req->model == NULL)
+		return;
+	req->price = dr_model_price(req->model, req->received_wall_ms);
+	if (req->price == NULL) /* its first price is still to come */
+		req->model = NULL;
+	else if (req->handler->kind == DR_HANDLER_GENERATE)
+		read_variants(req, body);
 }
 
 /* Is `name` in the comma-separated list? An empty list holds everything. */

@@ -17,6 +17,8 @@
 #include "gateway/request.h"
 #include "gateway/settlement.h"
 
+#define TAIL_BYTES (16 * 1024) /* of a long unary answer, kept for its usage block */
+
 /* ---- back-pressure ---- */
 
 static void
@@ -192,8 +194,78 @@ dr_relay_begin(struct dr_request *req)
 	}
 	dr_reply_body(req, up->held.data, up->held.len);
 	dr_fcgi_drop_body(req->edge);
+	if (!up->ended && up->held.len > TAIL_BYTES)
+		dr_strbuf_consume(&up->held, up->held.len - TAIL_BYTES);
 	if (up->ended)
 		dr_attempt_finish(req, DR_OUTCOME_OK, "");
+}
+
+/* Of a long unary answer only its end is kept: that is where usage stands, in every
+ * dialect. */
+static void
+keep_tail(struct dr_strbuf *tail, const char *bytes, size_t len)
+{
+	if (len > TAIL_BYTES) {
+		bytes += len - TAIL_BYTES;
+		len = TAIL_BYTES;
+	}
+	if (tail->len + len > 2 * TAIL_BYTES)
+		dr_strbuf_consume(tail, tail->len - TAIL_BYTES);
+	dr_strbuf_add(tail, bytes, len);
+}
+
+/* Where the object that begins at `at` ends (after its brace); 0: not within the text.
+ */
+static size_t
+object_end(const char *text, size_t len, size_t at)
+{
+	unsigned depth = 0;
+	bool in_string = false;
+
+	for (size_t i = at; i < len; i++) {
+		char c = text[i];
+
+		if (in_string && c == '\\')
+			i++;
+		else if (c == '"')
+			in_string = !in_string;
+		else if (!in_string && c == '{')
+			depth++;
+		else if (!in_string && c == '}' && --depth == 0)
+			return i + 1;
+	}
+	return 0;
+}
+
+/* The usage block near the end of a long unary answer. False: there is none to be
+ * found. */
+static bool
+usage_of_tail(struct dr_request *req)
+{
+	static const char name[] = "\"usage\":";
+	const struct dr_strbuf *tail = &req->up.held;
+	struct dr_strbuf object;
+	const char *found = NULL, *next = tail->data;
+	size_t at, end;
+	bool ok;
+
+	while ((next = memmem(next, tail->len - (size_t)(next - tail->data), name,
+		    sizeof name - 1)) != NULL)
+		found = next++;
+	if (found == NULL)
+		return false;
+	at = (size_t)(found - tail->data) + sizeof name - 1;
+	end = object_end(tail->data, tail->len, at);
+	if (end == 0)
+		return false;
+	dr_strbuf_init(&object, 4 * TAIL_BYTES);
+	dr_strbuf_addc(&object, '{');
+	dr_strbuf_add(&object, found, end - (size_t)(found - tail->data));
+	dr_strbuf_addc(&object, '}');
+	ok = dr_usage_of_answer(req->handler->dialect, object.data, object.len,
+	    &req->usage, &req->raw_usage);
+	dr_strbuf_fini(&object);
+	return ok;
 }
 
 void
@@ -203,9 +275,7 @@ dr_relay_bytes(struct dr_request *req, const char *bytes, size_t len)
 		relay_stream_bytes(req, bytes, len);
 		return;
 	}
-	/* the tail of a long unary answer: usage stands near the end in every dialect
-	 */
-	dr_strbuf_add(&req->up.held, bytes, 0);
+	keep_tail(&req->up.held, bytes, len);
 	dr_reply_body(req, bytes, len);
 	hold_back(req);
 }
@@ -254,7 +324,7 @@ dr_relay_ended(struct dr_request *req, enum dr_http_result result, const char *w
 	if (req->up.tap != NULL) {
 		stream_ended(req, result, why);
 	} else if (result == DR_HTTP_OK) {
-		req->estimated = true;
+		req->estimated = !usage_of_tail(req);
 		dr_attempt_finish(req, DR_OUTCOME_OK, "");
 		dr_request_go(req, DR_REQ_SETTLE);
 	} else { /* Content-Length tells the client that it is cut: nothing may be added

@@ -124,6 +124,7 @@ struct dr_request {
 	struct dr_body_facts facts;
 	const struct dr_model *model; /* borrowed from config */
 	const struct dr_price *price; /* the row in force when the request started */
+	int64_t price_ppm;            /* what the request's variants multiply it by */
 	struct dr_attempt attempts[DR_MAX_ATTEMPTS];
 	unsigned n_attempts;
 	struct dr_tried

@@ -64,7 +64,7 @@ dr_cost_so_far(struct dr_request *req)
 		return;
 	req->costed_ms = dr_clock_ms();
 	dr_usage_so_far(req, &usage, &estimated);
-	req->ticket.cost_so_far_nano = dr_price_of(req->price, &usage);
+	req->ticket.cost_so_far_nano = dr_price_times(req->price, &usage, req->price_ppm);
 }
 
 /* ---- the receipt ---- */
@@ -180,7 +180,8 @@ dr_settle(struct dr_request *req)
 		dr_usage_so_far(req, &req->usage, &req->estimated);
 	else
 		req->usage = (struct dr_usage){ 0 };
-	booking.charge_nano = charged ? dr_price_of(req->price, &req->usage) : 0;
+	booking.charge_nano = charged ? 
+		dr_price_times(req->price, &req->usage, req->price_ppm) : 0;
 	dr_strbuf_init(&receipt, MAX_RECEIPT);
 	write_receipt(&receipt, req, booking.charge_nano);
 	booking.usage = req->usage;

@@ -133,6 +133,9 @@ dr_request_new(void *gateway, struct dr_fcgi_request *edge)
 	req->retry_after_ms = -1;
 	req->received_ms = dr_clock_ms();
 	req->received_wall_ms = dr_clock_wall_ms();
+	dr_strbuf_init(&req->answer, DR_MAX_ERROR_BYTES);
+	dr_strbuf_init(&req->raw_usage, DR_MAX_RAW_USAGE);
+	dr_strbuf_init(&req->up.held, DR_MAX_UNARY_BYTES);
 	dr_list_append(&gw->requests, &req->node);
 	gw->n_requests++;
 	dr_fcgi_set_arg(edge, req);
@@ -218,10 +221,11 @@ step_admit(struct dr_request *req)
 	};
 
 	if (query.mode == DR_ADMIT_FULL) {
-		req->price = dr_model_price(req->model, req->received_wall_ms);
-		query.estimate_nano = dr_price_estimate(req->model, req->price,
-		    req->body_bytes, req->facts.max_tokens, req->facts.choices,
-		    s->hold_output_tokens);
+		query.estimate_nano =
+		    dr_ppm_of(dr_price_estimate(req->model, req->price, req->body_bytes,
+				  req->facts.max_tokens, req->facts.choices,
+				  s->hold_output_tokens),
+			req->price_ppm);
 	}
 #ifdef DR_DEBUG
 	query.clock_offset_ms = s->test_clock_offset;

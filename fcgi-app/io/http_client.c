@@ -29,6 +29,7 @@ void
 dr_http_destroy(struct dr_transfer *transfer)
 {
 	curl_easy_cleanup(transfer->easy);
+	curl_url_cleanup(transfer->parsed_url);
 	free(transfer->body_copy);
 	free(transfer->lines);
 	free(transfer->line_text);

@@ -18,11 +18,12 @@
 #define MAX_UPLOAD_BUFFER (1024 * 1024)
 #define JOIN_BYTES        (16 * 1024) /* bodies in pieces up to here go in one write */
 #define INLINE_BYTES      (64 * 1024 - 1) /* libcurl appends such a body to the head */
+#define ASKS_LEAVE_BYTES  (1024 * 1024 - 1) /* libcurl expects 100-continue above */
 #define KEEPALIVE_S       60L /* providers think for minutes; NAT tables forget sooner */
 
 static char identity_line[] = "accept-encoding: identity", no_expect_line[] = "expect:";
-static struct curl_slist no_expect = { no_expect_line, NULL };
-static struct curl_slist identity = { identity_line, &no_expect };
+static struct curl_slist last_line = { identity_line, NULL };
+static struct curl_slist no_expect = { no_expect_line, &last_line };
 
 /* ---- the request's body ---- */
 
@@ -256,20 +257,20 @@ bucket_of(const char *url)
 
 /*
  * One block for the nodes and one for the text, kept from request to request. A line with
- * a line break in it would be two: it is left out.
+ * a line break in it would be two: it is left out. curl asks leave for large bodies
+ * ("Expect: 100-continue", a round trip) unless told not to.
  */
 static void
 set_headers(struct dr_transfer *transfer, const char *const *headers)
 {
 	size_t n = 0, bytes = 0;
-	struct curl_slist *first = &identity, *last = NULL;
+	struct curl_slist *first, **link = &first;
 	char *to;
 
 	for (; headers[n] != NULL; n++)
 		bytes += strlen(headers[n]) + 1;
 	if (n > transfer->n_lines) {
-		transfer->lines =
-		    dr_realloc(transfer->lines, n * sizeof *transfer->lines);
+		transfer->lines = dr_realloc(transfer->lines, n * sizeof **link);
 		transfer->n_lines = n;
 	}
 	if (bytes > transfer->line_bytes) {
@@ -278,20 +279,17 @@ set_headers(struct dr_transfer *transfer, const char *const *headers)
 	}
 	to = transfer->line_text;
 	for (size_t i = 0; i < n; i++) {
-		struct curl_slist *line = &transfer->lines[i];
 		size_t len = strlen(headers[i]) + 1;
 
 		if (strpbrk(headers[i], "\r\n") != NULL)
 			continue;
 		memcpy(to, headers[i], len);
-		*line = (struct curl_slist){ to, &identity };
-		if (last != NULL)
-			last->next = line;
-		else
-			first = line;
-		last = line;
+		*link = &transfer->lines[i];
+		(*link)->data = to;
+		link = &(*link)->next;
 		to += len;
 	}
+	*link = transfer->body_len > ASKS_LEAVE_BYTES ? &no_expect : &last_line;
 	SET(transfer->easy, CURLOPT_HTTPHEADER, first);
 }
 
@@ -320,6 +318,28 @@ changed(char **kept, const char *now)
 	return true;
 }
 
+/*
+ * Parsed here once per handle and URL, not by curl for every request (a tenth of what
+ * one costs). curl keeps using the text too, and tells what is wrong with a bad one.
+ */
+static void
+set_url(struct dr_transfer *transfer)
+{
+	CURLU *parsed = curl_url();
+	unsigned flags = CURLU_NON_SUPPORT_SCHEME | CURLU_PATH_AS_IS;
+
+	DR_ASSERT(parsed != NULL);
+	if (curl_url_set(parsed, CURLUPART_URL, transfer->url, flags) != CURLUE_OK) {
+		curl_url_cleanup(parsed);
+		parsed = NULL;
+	}
+	SET(transfer->easy, CURLOPT_URL, transfer->url);
+	SET(transfer->easy, CURLOPT_CURLU, parsed);
+	curl_url_cleanup(transfer->parsed_url);
+	transfer->parsed_url = parsed;
+	transfer->bucket = bucket_of(transfer->url);
+}
+
 static void
 set_target(struct dr_transfer *transfer, const struct dr_http_request *request)
 {
@@ -328,10 +348,8 @@ set_target(struct dr_transfer *transfer, const struct dr_http_request *request)
 	const char *ca_file =
 	    request->ca_file != NULL ? request->ca_file : SYSTEM_CA_FILE;
 
-	if (changed(&transfer->url, request->url)) {
-		SET(transfer->easy, CURLOPT_URL, transfer->url);
-		transfer->bucket = bucket_of(transfer->url);
-	}
+	if (changed(&transfer->url, request->url))
+		set_url(transfer);
 	if (changed(&transfer->ca_file, ca_file))
 		SET(transfer->easy, CURLOPT_CAINFO, transfer->ca_file);
 	SET(transfer->easy, CURLOPT_CONNECTTIMEOUT_MS,
@@ -350,7 +368,7 @@ dr_http_exchange_prepare(
     struct dr_transfer *transfer, const struct dr_http_request *request)
 {
 	set_target(transfer, request);
-	set_headers(transfer, request->headers);
 	set_body(transfer, request);
+	set_headers(transfer, request->headers);
 	set_method(transfer, request->method);
 }

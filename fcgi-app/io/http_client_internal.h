@@ -94,6 +94,7 @@ struct dr_transfer {
 	char *line_text;
 	size_t n_lines, line_bytes; /* allocated */
 	char *url, *ca_file;        /* owned: what easy is set to */
+	CURLU *parsed_url;          /* owned; NULL where curl cannot read it */
 	unsigned bucket;            /* of the URL's host */
 	char error[CURL_ERROR_SIZE];
 };

@@ -172,6 +172,17 @@ export async function startStack({ workers = 2, set = {}, lighttpd = true } = {}
       }
       return pids;
     },
+    // Change settings of the running responders; true for all of them once this returns.
+    async reload(settings) {
+      const pids = await stack.workerPids();
+      const told = async () => ((await stack.operatorLog()).match(/configuration read anew/g) ?? []).length;
+      const before = await told();
+      let text = await readFile(env.config, 'utf8');
+      for (const [name, value] of Object.entries(settings)) text = text.replace(new RegExp(`^${name} = .*\n`, 'm'), '') + `${name} = "${value}"\n`;
+      await writeFile(env.config, text);
+      for (const pid of pids) process.kill(pid, 'SIGHUP');
+      await until('configuration read anew', async () => (await told()) >= before + pids.length);
+    },
     async stop() {
       if (stack.lighttpdProcess) stack.lighttpdProcess.kill('SIGKILL');
       for (const standin of standins) standin.stop();
