@@ -66,6 +66,9 @@ libderouter_a_SOURCES += \
 	fcgi-app/gateway/access_log.h \
 	fcgi-app/gateway/admission.c \
 	fcgi-app/gateway/admission.h \
+	fcgi-app/gateway/admission_priv.h \
+	fcgi-app/gateway/admission_reply.c \
+	fcgi-app/gateway/admission_settle.c \
 	fcgi-app/gateway/api_key.c \
 	fcgi-app/gateway/api_key.h \
 	fcgi-app/gateway/attempt.c \
@@ -76,6 +79,10 @@ libderouter_a_SOURCES += \
 	fcgi-app/gateway/gateway.c \
 	fcgi-app/gateway/gateway.h \
 	fcgi-app/gateway/handler.h \
+	fcgi-app/gateway/key_read.c \
+	fcgi-app/gateway/lease.c \
+	fcgi-app/gateway/ledger.c \
+	fcgi-app/gateway/ledger.h \
 	fcgi-app/gateway/provider_fields.h \
 	fcgi-app/gateway/provider_lists.c \
 	fcgi-app/gateway/provider_record.c \
@@ -93,6 +100,10 @@ libderouter_a_SOURCES += \
 	fcgi-app/gateway/retry.h \
 	fcgi-app/gateway/routing.c \
 	fcgi-app/gateway/routing.h \
+	fcgi-app/gateway/schema.c \
+	fcgi-app/gateway/schema.h \
+	fcgi-app/gateway/script_args.c \
+	fcgi-app/gateway/script_args.h \
 	fcgi-app/gateway/settlement.c \
 	fcgi-app/gateway/settlement.h \
 	fcgi-app/gateway/steps.c \
@@ -101,8 +112,10 @@ libderouter_a_SOURCES += \
 
 # The Redis scripts, compiled in.
 DR_LUA = \
+	fcgi-app/scripts/abandon.lua \
 	fcgi-app/scripts/account_add.lua \
 	fcgi-app/scripts/admit.lua \
+	fcgi-app/scripts/common.lua \
 	fcgi-app/scripts/credit.lua \
 	fcgi-app/scripts/key_add.lua \
 	fcgi-app/scripts/key_read.lua \

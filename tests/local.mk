@@ -17,6 +17,10 @@ derouter_standin_LDADD = $(DR_LIBS)
 if HAVE_CMOCKA
 LDADD = $(DR_LIBS) $(CMOCKA_LIBS)
 DR_UNIT_TESTS = \
+	tests/unit/test_admission \
+	tests/unit/test_admission_limits \
+	tests/unit/test_admission_money \
+	tests/unit/test_api_key \
 	tests/unit/test_body \
 	tests/unit/test_breaker \
 	tests/unit/test_crypto \
@@ -34,6 +38,7 @@ DR_UNIT_TESTS = \
 	tests/unit/test_http_client_tls \
 	tests/unit/test_json \
 	tests/unit/test_json_scan \
+	tests/unit/test_lease \
 	tests/unit/test_loop \
 	tests/unit/test_models \
 	tests/unit/test_money \
@@ -45,6 +50,7 @@ DR_UNIT_TESTS = \
 	tests/unit/test_routing \
 	tests/unit/test_settings \
 	tests/unit/test_settings_docs \
+	tests/unit/test_settle \
 	tests/unit/test_sse \
 	tests/unit/test_store \
 	tests/unit/test_store_login \

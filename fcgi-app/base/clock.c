@@ -3,7 +3,8 @@
  */
 #include "base/clock.h"
 
-#include <stdio.h>
+#include <stdbool.h>
+#include <string.h>
 #include <time.h>
 
 static uint64_t now_ms;
@@ -41,38 +42,76 @@ dr_clock_wall_ms(void)
 	return now_wall_ms;
 }
 
-/* Years outside 0000..9999 do not fit the format: pinned, so that no input overflows it. */
+static char *
+put_digits(char *to, int n, int digits)
+{
+	for (int i = digits - 1; i >= 0; i--) {
+		to[i] = (char)('0' + n % 10);
+		n /= 10;
+	}
+	return to + digits;
+}
+
+/* "2026-11-23T12:00:00": the last one is kept, since most of a second's requests want
+ * it. */
+static const char *
+second_text(time_t s)
+{
+	static time_t kept = -1;
+	static char text[20];
+	struct tm tm;
+	char *to = text;
+
+	if (s == kept)
+		return text;
+	gmtime_r(&s, &tm);
+	to = put_digits(to, tm.tm_year + 1900, 4);
+	*to++ = '-';
+	to = put_digits(to, tm.tm_mon + 1, 2);
+	*to++ = '-';
+	to = put_digits(to, tm.tm_mday, 2);
+	*to++ = 'T';
+	to = put_digits(to, tm.tm_hour, 2);
+	*to++ = ':';
+	to = put_digits(to, tm.tm_min, 2);
+	*to++ = ':';
+	to = put_digits(to, tm.tm_sec, 2);
+	*to = '\0';
+	kept = s;
+	return text;
+}
+
+/* Years outside 0000..9999 do not fit the format: pinned, so that no input overflows
+ * it. */
 static void
-format(int64_t wall_ms, char out[DR_CLOCK_TEXT], int with_ms)
+format(int64_t wall_ms, char out[DR_CLOCK_TEXT], bool with_ms)
 {
 	const int64_t last = INT64_C(253402300799999); /* 9999-12-31T23:59:59.999Z */
-	struct tm tm;
-	time_t s;
-	size_t n;
+	char *to = out + 19;
 
 	if (wall_ms < 0)
 		wall_ms = 0;
 	if (wall_ms > last)
 		wall_ms = last;
-	s = (time_t)(wall_ms / 1000);
-	gmtime_r(&s, &tm);
-	n = strftime(out, DR_CLOCK_TEXT, "%Y-%m-%dT%H:%M:%S", &tm);
-	if (with_ms)
-		snprintf(out + n, DR_CLOCK_TEXT - n, ".%03dZ", (int)(wall_ms % 1000));
-	else
-		snprintf(out + n, DR_CLOCK_TEXT - n, "Z");
+	memcpy(out, second_text((time_t)(wall_ms / 1000)), 19);
+	if (with_ms) {
+		*to++ = '.';
+		to = put_digits(to, (int)(wall_ms % 1000), 3);
+	}
+	*to++ = 'Z';
+	*to = '\0';
 }
 
 void
 dr_clock_format(int64_t wall_ms, char out[DR_CLOCK_TEXT])
 {
-	format(wall_ms, out, 1);
+	format(wall_ms, out, true);
 }
 
 void
 dr_clock_format_s(int64_t wall_ms, char out[DR_CLOCK_TEXT])
 {
-	format(wall_ms, out, 0);
+	format(wall_ms, out, false);
 }
 
 unsigned

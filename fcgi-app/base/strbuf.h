@@ -11,6 +11,7 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/dr_assert.h"
 
@@ -32,6 +33,7 @@ void dr_strbuf_reserve(struct dr_strbuf *buf, size_t more); /* room for `more` b
 void dr_strbuf_add(struct dr_strbuf *buf, const void *bytes, size_t n);
 void dr_strbuf_adds(struct dr_strbuf *buf, const char *s);
 void dr_strbuf_addc(struct dr_strbuf *buf, char c);
+void dr_strbuf_addi(struct dr_strbuf *buf, int64_t n); /* in decimal */
 void dr_strbuf_addf(struct dr_strbuf *buf, const char *format, ...) DR_PRINTF(2, 3);
 void dr_strbuf_addv(struct dr_strbuf *buf, const char *format, va_list ap);
 void dr_strbuf_consume(struct dr_strbuf *buf, size_t n); /* drop the first n bytes */

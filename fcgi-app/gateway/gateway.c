@@ -126,7 +126,8 @@ on_drain_poll(struct dr_timer *timer)
 		if (gw->drain_left_ms <= 0)
 			shut_down_requests(gw);
 	}
-	if (gw->n_requests == 0 && dr_store_in_flight(gw->store) == 0) {
+	if (gw->n_requests == 0 && dr_admission_unsettled(gw->admission) == 0 &&
+	    dr_store_in_flight(gw->store) == 0) {
 		gw->drained(gw->drained_arg);
 		return;
 	}

@@ -17,6 +17,7 @@
 #include "gateway/request.h"
 
 #define MAX_HEAD 8192
+#define USUAL_HEAD 1000 /* one allocation instead of five */
 #define MAX_ERROR_ANSWER (64 * 1024)
 
 static const char *
@@ -109,6 +110,7 @@ dr_reply_head(struct dr_request *req, int status, const char *content_type, int6
 	if (req->edge == NULL)
 		return;
 	dr_strbuf_init(&head, MAX_HEAD);
+	dr_strbuf_reserve(&head, USUAL_HEAD);
 	dr_strbuf_addf(&head,
 	    "Status: %d %s\r\nrequest-id: %s\r\nx-request-id: %s\r\n", status, reason(status),
 	    req->id, req->id);

@@ -67,7 +67,7 @@ dr_random_bytes(void *out, size_t len)
 }
 
 /* Bytes drawn but not yet used. A forked child must not use the same ones again. */
-static uint8_t pool[512];
+static uint8_t pool[4096]; /* 130 ids: drawing costs system calls */
 static size_t pool_left;
 static pid_t pool_owner;
 

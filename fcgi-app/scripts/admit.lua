@@ -1,182 +1,221 @@
--- admit - may this key make this request now? One atomic step (architecture.md, section 4).
+#!lua
+-- admit - may this API key make this request now? If it may: book it.
 --
--- KEYS  1 {a:ACCT}:account   2 {a:ACCT}:recent:KID   3 {a:ACCT}:open:KID   4 {a:ACCT}:requests
+-- KEYS  1 {a:ACCT}:account   2 {a:ACCT}:recent:KID, or :counts:KID for mode C
+--       3 {a:ACCT}:open:KID  4 {a:ACCT}:requests
 -- ARGV  1 mode: F full, K key only, C count_tokens
---       2 KID   3 SHA-256 of the secret   4 request id   5 model
---       6 estimate (nano-USD)   7 default rpm   8 default concurrency   9 lease, ms
---       10 clock offset, ms (0 outside tests)   11 sweep after, ms   12 life of receipts, ms
--- Reply {verdict, now, hold, window, rpm, rpm_left, rpm_reset, conc, conc_left, balance_left,
---        budget_left, running, retry_after, limit, budget, models}
--- Nothing is written before everything is read and checked. Amounts are formatted by %.0f only.
-local mode, kid = ARGV[1], ARGV[2]
-local t = redis.call('TIME')
-local now = t[1] * 1000 + math.floor(t[2] / 1000) + ARGV[10]
-local f = redis.call('HMGET', KEYS[1], 'balance', 'status', 'held', 'running',
-  kid .. '.sha', kid .. '.status', kid .. '.rpm', kid .. '.conc', kid .. '.budget', kid .. '.period',
-  kid .. '.models', kid .. '.expires')
-local models = f[11] or ''
+--       2 KID   3 SHA-256 of the secret   4 request id   5 model, '' unknown
+--       6 estimate   7 rpm of a key that names none (C: the limit of count_tokens)
+--       8 concurrency likewise   9 lease, ms   10 clock offset, ms
+--       11 sweep after, ms; below 0: nothing is swept   12 life of an abandoned one's receipt, ms
+-- Gives { verdict, now, hold, window, rpm, rpm left, rpm reset, concurrency, concurrency left,
+--         balance left, budget left (-1: none), running, retry after, limit, budget, models }
+--
+-- Everything is read and checked before the first write, since Redis does not roll back. The
+-- one exception, abandoning dead entries, is complete in itself whatever comes after it.
+--@include common
+--@include window
+local mode, kid, now = ARGV[1], ARGV[2], clock(ARGV[10])
+local f = call('HMGET', KEYS[1], 'status', kid .. '.sha', kid .. '.status', kid .. '.expires',
+	kid .. '.models', 'balance', 'held', 'running', kid .. '.rpm', kid .. '.conc',
+	kid .. '.budget', kid .. '.period', kid .. '.spent:total', kid .. '.held:total')
+local models = f[5] or ''
 
-local function amount(n)
-  return string.format('%.0f', n)
+-- What is found out on the way; refusals tell it too.
+local hold, window, rpm, rpm_left, rpm_reset, conc, conc_left = 0, '', 0, 0, 0, 0, 0
+local balance_left, budget_left, running, retry_after, limit, budget = 0, -1, 0, 0, 0, -1
+
+local function answer(verdict)
+	return { verdict, now, hold, window, rpm, rpm_left, rpm_reset, conc, conc_left,
+		balance_left, budget_left, running, retry_after, limit, budget, models }
 end
 
-local function answer(verdict, a)
-  return { verdict, amount(now), amount(a.hold or 0), a.window or '', amount(a.rpm or 0), amount(a.rpm_left or 0),
-    amount(a.rpm_reset or 0), amount(a.conc or 0), amount(a.conc_left or 0), amount(a.balance_left or 0),
-    amount(a.budget_left or -1), amount(a.running or 0), amount(a.retry_after or 0), amount(a.limit or 0),
-    amount(a.budget or 0), models }
+-- A refused request has no receipt; its id stands among the account's last ones.
+local function refuse(verdict, status)
+	call('XADD', KEYS[4], 'MAXLEN', '~', '10000', '*', 'req', ARGV[4], 'key', kid, 'model', ARGV[5],
+		'status', status, 'error', verdict)
+	return answer(verdict)
 end
 
--- The id of a refused request stands among the account's last ones.
-local function refuse(verdict, a)
-  redis.call('XADD', KEYS[4], 'MAXLEN', '~', '10000', '*', 'req', ARGV[4], 'key', kid, 'model', ARGV[5], 'error', verdict)
-  return answer(verdict, a)
+-- Whoever does not know the secret writes nothing and learns nothing.
+if f[2] ~= ARGV[3] then
+	return answer('BAD_KEY')
 end
-
-if f[2] ~= 'on' or not f[5] or f[5] ~= ARGV[3] then
-  return answer('BAD_KEY', {})
-end
-local expires = tonumber(f[12] or 0) or 0
-if f[6] ~= 'on' or (expires > 0 and expires <= now) then
-  return refuse('BAD_KEY', {})
+local expires = whole(f[4], 0)
+if f[1] ~= 'on' or f[3] ~= 'on' or (expires > 0 and expires <= now) then
+	return refuse('BAD_KEY', 401)
 end
 if mode == 'K' then
-  return answer('OK', {})
+	return answer('OK')
 end
-if models ~= '' and not string.find(',' .. models .. ',', ',' .. ARGV[5] .. ',', 1, true) then
-  return refuse('MODEL_UNAVAILABLE', {})
+if models ~= '' and ARGV[5] ~= '' and
+	not string.find(',' .. models .. ',', ',' .. ARGV[5] .. ',', 1, true) then
+	return refuse('MODEL_UNAVAILABLE', 400)
 end
 
--- The last `rpm` arrivals, newest first: full when the one at its end is younger than a minute.
-local function minute(key, rpm)
-  local oldest = redis.call('LINDEX', key, rpm - 1)
-  if oldest then
-    local age = now - oldest
-    if age < 0 then
-      age = 0
-    end
-    if age < 60000 then
-      return 60000 - age
-    end
-    redis.call('LTRIM', key, 0, rpm - 1)
-  end
-  return 0
+-- The sliding minute: full while the rpm-th arrival, counted from the newest, is younger than a
+-- minute. A clock that was set back makes ages negative: they count as 0. A limit of 0 is always
+-- reached.
+local function minute_is_full()
+	local nth = rpm > 0 and call('LINDEX', KEYS[2], -rpm) or rpm <= 0 and now
+	if not nth or now - nth >= 60000 then
+		return false
+	end
+	retry_after, limit = math.min(60000, 60000 - (now - nth)), rpm
+	rpm_reset = now + retry_after
+	return true
+end
+
+-- Note this arrival. Arrivals older than a minute go when the oldest has become one; a list not
+-- in use any more lapses. (It cannot lapse in use: each push finds the head stale once a minute
+-- is over, and then moves the date on.)
+local function arrive()
+	local n = call('RPUSH', KEYS[2], text(now))
+	if n == 1 then
+		call('PEXPIRE', KEYS[2], '3600000')
+	elseif now - call('LINDEX', KEYS[2], '0') >= 60000 then
+		local stale, fresh = 0, 1 -- places; ours is the last and fresh
+		while fresh < n - 1 and now - call('LINDEX', KEYS[2], fresh) >= 60000 do
+			stale, fresh = fresh, math.min(fresh * 2, n - 1)
+		end
+		while fresh - stale > 1 do
+			local middle = math.floor((fresh + stale) / 2)
+			if now - call('LINDEX', KEYS[2], middle) >= 60000 then
+				stale = middle
+			else
+				fresh = middle
+			end
+		end
+		call('LTRIM', KEYS[2], fresh, '-1')
+		call('PEXPIRE', KEYS[2], '3600000')
+		n = n - fresh
+	end
+	rpm_left = math.max(0, rpm - n)
+	rpm_reset = now + 60000
 end
 
 if mode == 'C' then
-  local rpm = tonumber(ARGV[7])
-  local wait = minute(KEYS[2], rpm)
-  if wait > 0 then
-    return refuse('RPM', { retry_after = wait, limit = rpm })
-  end
-  redis.call('LPUSH', KEYS[2], amount(now))
-  redis.call('PEXPIRE', KEYS[2], 120000)
-  return answer('OK', { rpm = rpm })
+	rpm = whole(ARGV[7])
+	if minute_is_full() then
+		return refuse('RPM', 429)
+	end
+	arrive()
+	return answer('OK')
 end
 
---@include window
-
-local balance, held, running = tonumber(f[1] or 0), tonumber(f[3] or 0), tonumber(f[4] or 0)
-if balance <= 0 then
-  return refuse('BALANCE', {})
+rpm, conc = whole(f[9], whole(ARGV[7])), whole(f[10], whole(ARGV[8]))
+if f[11] and f[11] ~= '' then
+	budget, window = whole(f[11]), window_of(f[12], now)
+else
+	window = 'total'
 end
-local window, budget, budget_left, budget_free = '', tonumber(f[9] or 0) or 0, -1, nil
-if budget > 0 then
-  window = window_of(f[10], now)
-  local b = redis.call('HMGET', KEYS[1], kid .. '.spent:' .. window, kid .. '.held:' .. window)
-  budget_left = budget - tonumber(b[1] or 0)
-  if budget_left <= 0 then
-    return refuse('BUDGET', { budget = budget })
-  end
-  budget_free = budget_left - tonumber(b[2] or 0)
+local balance, held, spent, held_here, open
+
+local function take_over(b, h, r, s, k)
+	balance, held, running, spent, held_here = whole(b, 0), whole(h, 0), whole(r, 0), whole(s, 0), whole(k, 0)
 end
 
-local prefix = string.sub(KEYS[1], 1, -8) -- "{a:ACCT}:"
--- Entries of processes that died: booked at their last checkpoint, once, and given back.
+local function read_again()
+	take_over(unpack(call('HMGET', KEYS[1], 'balance', 'held', 'running',
+		kid .. '.spent:' .. window, kid .. '.held:' .. window)))
+end
+
+if window == 'total' then
+	take_over(f[6], f[7], f[8], f[13], f[14])
+else
+	read_again()
+end
+
+-- Running are the entries whose lease has not lapsed; they are counted one by one only where
+-- the limit seems reached.
+local function count_open()
+	open = call('HLEN', KEYS[3])
+	if open >= conc then
+		local entries = call('HVALS', KEYS[3])
+		open = 0
+		for i = 1, #entries do
+			if now < tonumber(string.match(entries[i], '^%d+ (%d+)')) then
+				open = open + 1
+			end
+		end
+	end
+end
+
+-- The limits in their order; nil where nothing is in the way. Reads only.
+local function verdict_now()
+	balance_left = balance - held
+	if budget >= 0 then
+		budget_left = math.max(0, budget - spent - held_here)
+	end
+	if balance <= 0 then
+		return 'BALANCE', 402
+	end
+	if budget >= 0 and budget - spent <= 0 then
+		return 'BUDGET', 402
+	end
+	if minute_is_full() then
+		return 'RPM', 429
+	end
+	count_open()
+	conc_left = math.max(0, conc - open)
+	if open >= conc then
+		running, limit = open, conc
+		return 'CONCURRENCY', 429
+	end
+	if budget >= 0 and budget_left <= 0 then
+		running = math.max(1, open)
+		limit = running
+		return 'HELD', 429
+	end
+	if balance_left <= 0 then
+		running = math.max(1, running)
+		limit = running
+		return 'HELD', 429
+	end
+end
+
+local verdict, status = verdict_now()
+local sweep_after = tonumber(ARGV[11])
+
+-- Dead entries are looked for where they could be in the way, and now and then: one in 64 by
+-- the clock. Those of the account's other keys at most once a second.
+--@include abandon
 local function sweep()
-  local all = redis.call('HGETALL', KEYS[3])
-  for i = 1, #all, 2 do
-    local hold, expiry, cost, win = string.match(all[i + 1], '^(%d+) (%d+) (%d+) (%S*)')
-    if tonumber(expiry) + ARGV[11] <= now then
-      redis.call('HDEL', KEYS[3], all[i])
-      redis.call('HINCRBY', KEYS[1], 'running', -1)
-      redis.call('HINCRBY', KEYS[1], 'held', amount(-tonumber(hold)))
-      local after = redis.call('HINCRBY', KEYS[1], 'balance', amount(-tonumber(cost)))
-      if win ~= '' then
-        redis.call('HINCRBY', KEYS[1], kid .. '.held:' .. win, amount(-tonumber(hold)))
-        redis.call('HINCRBY', KEYS[1], kid .. '.spent:' .. win, amount(tonumber(cost)))
-      end
-      redis.call('XADD', prefix .. 'ledger', '*', 'type', 'abandoned', 'req', all[i], 'key', kid,
-        'nano', amount(-tonumber(cost)), 'balance', amount(after), 'window', win)
-      redis.call('SET', prefix .. 'receipt:' .. all[i], '{"abandoned":' .. cost .. ',"id":"' .. all[i] .. '"}', 'PX', ARGV[12])
-    end
-  end
+	if verdict == 'HELD' and balance_left <= 0 then
+		local before = tonumber(call('HGET', KEYS[1], 'swept') or 0)
+		local taken = 0
+		if now - before >= 0 and now - before < 1000 then
+			return 0
+		end
+		call('HSET', KEYS[1], 'swept', text(now))
+		for _, field in ipairs(call('HKEYS', KEYS[1])) do
+			local other = string.match(field, '^(%w+)%.status$')
+			if other then
+				taken = taken + abandon(other, now, sweep_after, ARGV[12])
+			end
+		end
+		return taken
+	end
+	return abandon(kid, now, sweep_after, ARGV[12])
 end
 
-local rpm, conc = tonumber(f[7] or ARGV[7]), tonumber(f[8] or ARGV[8])
-local wait = minute(KEYS[2], rpm)
-if wait > 0 then
-  return refuse('RPM', { retry_after = wait, limit = rpm })
+if sweep_after >= 0 and (verdict == 'HELD' or
+	(not verdict and open > 0 and open <= 256 and now % 64 == 0)) and sweep() > 0 then
+	read_again()
+	verdict, status = verdict_now()
+end
+if verdict then
+	return refuse(verdict, status)
 end
 
--- Leases that lapsed no longer count as running; they are looked at only when the limit seems hit.
-local open = redis.call('HLEN', KEYS[3])
-if open >= conc then
-  sweep()
-  local all = redis.call('HVALS', KEYS[3])
-  open = 0
-  for i = 1, #all do
-    if tonumber(string.match(all[i], '^%d+ (%d+)')) > now then
-      open = open + 1
-    end
-  end
-  if open >= conc then
-    return refuse('CONCURRENCY', { limit = conc, running = open })
-  end
+hold = math.min(whole(ARGV[6]), balance_left)
+if budget >= 0 then
+	hold = math.min(hold, budget_left)
+	budget_left = budget_left - hold
 end
-
-if balance - held <= 0 or (budget_free and budget_free <= 0) then
-  sweep()
-  local again = redis.call('HMGET', KEYS[1], 'balance', 'held', 'running', kid .. '.spent:' .. window, kid .. '.held:' .. window)
-  balance, held, running = tonumber(again[1]), tonumber(again[2] or 0), tonumber(again[3] or 0)
-  if budget_free then
-    budget_free = budget - tonumber(again[4] or 0) - tonumber(again[5] or 0)
-  end
-end
-local free = balance - held
-if budget_free and budget_free < free then
-  free = budget_free
-end
-if free <= 0 then
-  local on_key = budget_free ~= nil and budget_free <= 0 -- the key's budget is held, else the balance
-  return refuse('HELD', { running = on_key and open or running })
-end
-local hold = tonumber(ARGV[6])
-if hold > free then
-  hold = free
-end
-
--- Everything is checked: book it.
-local hold_text = amount(hold)
-redis.call('HSET', KEYS[3], ARGV[4], hold_text .. ' ' .. amount(now + ARGV[9]) .. ' 0 ' .. window)
-redis.call('HINCRBY', KEYS[1], 'held', hold_text)
-redis.call('HINCRBY', KEYS[1], 'running', 1)
-if window ~= '' then
-  redis.call('HINCRBY', KEYS[1], kid .. '.held:' .. window, hold_text)
-end
-local used = redis.call('LPUSH', KEYS[2], amount(now))
-for _ = 1, 2 do -- each arrival takes at most two old ones out: the list stays about as long as its minute
-  local oldest = redis.call('LINDEX', KEYS[2], -1)
-  if now - oldest < 60000 then
-    break
-  end
-  redis.call('RPOP', KEYS[2])
-  used = used - 1
-end
-redis.call('PEXPIRE', KEYS[2], 120000)
-if used > rpm then
-  used = rpm
-end
-return answer('OK', { hold = hold, window = window, rpm = rpm, rpm_left = rpm - used, rpm_reset = now + 60000,
-  conc = conc, conc_left = conc - open - 1, balance_left = balance - held - hold,
-  budget_left = budget_free and budget_free - hold or -1, running = running + 1 })
+balance_left, conc_left, running = balance_left - hold, conc - open - 1, running + 1
+call('HSET', KEYS[3], ARGV[4], string.format('%.0f %.0f 0 %s', hold, now + ARGV[9], window))
+call('HSET', KEYS[1], 'held', text(held + hold), 'running', running,
+	kid .. '.held:' .. window, text(held_here + hold), kid .. '.used', text(now))
+arrive()
+return answer('OK')

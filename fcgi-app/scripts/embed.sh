@@ -10,11 +10,21 @@ for file in "$@"; do
 	printf '\nstatic const char %s_source[] =\n' "$name"
 	awk -v dir="$dir" '
 		function out(line) {
-			if (line ~ /^[ \t]*--/ && line !~ /^--@/ || line ~ /^[ \t]*$/) return
+			if (line ~ /^[ \t]*--/ || line ~ /^[ \t]*$/) return
 			gsub(/\\/, "\\\\", line); gsub(/"/, "\\\"", line); gsub(/^[ \t]+/, "", line)
 			printf "\t\"%s\\n\"\n", line
 		}
-		/^--@include / { path = dir "/" $2 ".lua"; while ((getline line < path) > 0) out(line); close(path); next }
+		/^--@include / {
+			path = dir "/" $2 ".lua"
+			if ((getline line < path) <= 0) {
+				print "embed.sh: " FILENAME ": " path " cannot be read" >"/dev/stderr"
+				exit 1
+			}
+			do out(line); while ((getline line < path) > 0)
+			close(path)
+			next
+		}
 		{ out($0) }' "$file"
-	printf '\t;\nstruct dr_script dr_script_%s = { .name = "%s", .source = %s_source, .source_len = sizeof %s_source - 1 };\n' "$name" "$name" "$name" "$name"
+	printf '\t;\nstruct dr_script dr_script_%s = {\n\t.name = "%s",\n' "$name" "$name"
+	printf '\t.source = %s_source,\n\t.source_len = sizeof %s_source - 1\n};\n' "$name" "$name"
 done

@@ -1,29 +1,59 @@
--- key_read - everything about a key that its owner may see (GET /v1/key).
+#!lua flags=no-writes
+-- key_read - everything about a key that whoever holds it may see (GET /v1/key).
 --
--- KEYS  1 {a:ACCT}:account   2 {a:ACCT}:recent:KID   3 {a:ACCT}:open:KID
--- ARGV  1 KID   2 default rpm   3 default concurrency   4 clock offset, ms
--- Reply {name, created, rpm, used in the last minute, concurrency, running, budget, period, spent, held,
---        balance, held of the account, models, expires}
-local kid = ARGV[1]
+-- KEYS  1 {a:ACCT}:account  2 {a:ACCT}:recent:KID  3 {a:ACCT}:open:KID
+-- ARGV  1 KID   2 SHA-256 of the secret   3 rpm, 4 concurrency of a key that names none
+--       5 clock offset, ms
+-- Gives { 'BAD_KEY' } or { 'OK', now, name, created, expires, used, rpm, arrivals in the minute,
+--         concurrency, running, budget (-1: none), period, window, spent, held, spent in all,
+--         balance, held of the account, running of the account, models }
+--@include common
 --@include window
-local t = redis.call('TIME')
-local now = t[1] * 1000 + math.floor(t[2] / 1000) + ARGV[4]
-local f = redis.call('HMGET', KEYS[1], kid .. '.name', kid .. '.created', kid .. '.rpm', kid .. '.conc',
-  kid .. '.budget', kid .. '.period', 'balance', 'held', kid .. '.models', kid .. '.expires')
-local recent, used = redis.call('LRANGE', KEYS[2], 0, -1), 0
-for i = 1, #recent do
-  if now - recent[i] < 60000 then
-    used = used + 1
-  end
+local kid, now = ARGV[1], clock(ARGV[5])
+local f = call('HMGET', KEYS[1], 'status', kid .. '.sha', kid .. '.status', kid .. '.expires',
+	kid .. '.name', kid .. '.created', kid .. '.used', kid .. '.rpm', kid .. '.conc',
+	kid .. '.budget', kid .. '.period', 'balance', 'held', 'running', kid .. '.models')
+local expires = whole(f[4], 0)
+
+if f[2] ~= ARGV[2] or f[1] ~= 'on' or f[3] ~= 'on' or (expires > 0 and expires <= now) then
+	return { 'BAD_KEY' }
 end
-local all, running, window = redis.call('HVALS', KEYS[3]), 0, ''
-for i = 1, #all do
-  if tonumber(string.match(all[i], '^%d+ (%d+)')) > now then
-    running = running + 1
-  end
+
+local function fresh_arrivals()
+	local n = call('LLEN', KEYS[2])
+	local low, high = 0, n -- the first fresh one is somewhere in low..high
+	while low < high do
+		local middle = math.floor((low + high) / 2)
+		if now - call('LINDEX', KEYS[2], middle) >= 60000 then
+			low = middle + 1
+		else
+			high = middle
+		end
+	end
+	return n - low
 end
-local period = f[6] or 'total'
-window = window_of(period, now)
-local b = redis.call('HMGET', KEYS[1], kid .. '.spent:' .. window, kid .. '.held:' .. window)
-return { f[1] or '', f[2] or '0', f[3] or ARGV[2], used, f[4] or ARGV[3], running, f[5] or '0', period, b[1] or '0', b[2] or '0',
-  f[7] or '0', f[8] or '0', f[9] or '', f[10] or '0', window }
+
+local function live_entries()
+	local entries, n = call('HVALS', KEYS[3]), 0
+	for i = 1, #entries do
+		if now < tonumber(string.match(entries[i], '^%d+ (%d+)')) then
+			n = n + 1
+		end
+	end
+	return n
+end
+
+local budget, period = -1, 'total'
+if f[10] and f[10] ~= '' then
+	budget = whole(f[10])
+	if f[11] == 'day' or f[11] == 'month' then
+		period = f[11]
+	end
+end
+local window = window_of(period, now)
+local w = call('HMGET', KEYS[1], kid .. '.spent:' .. window, kid .. '.held:' .. window,
+	kid .. '.spent:total')
+return { 'OK', now, f[5] or '', whole(f[6], 0), expires, whole(f[7], 0), whole(f[8], whole(ARGV[3])),
+	fresh_arrivals(), whole(f[9], whole(ARGV[4])), live_entries(), budget, period, window,
+	whole(w[1], 0), whole(w[2], 0), whole(w[3], 0), whole(f[12], 0), whole(f[13], 0),
+	whole(f[14], 0), f[15] or '' }

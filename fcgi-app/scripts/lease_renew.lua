@@ -1,42 +1,59 @@
 #!lua flags=allow-oom
--- lease_renew - a request still runs: move its lease, note its cost so far, and raise its hold to
--- that cost plus one slice, as far as something is left.
+-- lease_renew - requests of one account still run: move their leases, note what they cost so
+-- far, and raise each hold to that cost plus one slice, as far as something is left. So an
+-- overdraw is bounded by slices, not by answers.
 --
--- KEYS  1 {a:ACCT}:account   2 {a:ACCT}:open:KID
--- ARGV  1 KID   2 request id   3 cost so far (nano-USD)   4 slice   5 lease, ms   6 clock offset
--- Reply 1, or 0 where the entry is gone (it was swept: the settlement still books the charge)
-local t = redis.call('TIME')
-local now = t[1] * 1000 + math.floor(t[2] / 1000) + ARGV[6]
-local entry = redis.call('HGET', KEYS[2], ARGV[2])
-if not entry then
-  return 0
+-- KEYS  1 {a:ACCT}:account
+-- ARGV  1 lease, ms   2 clock offset, ms   then for each: KID, request id, cost so far, slice, window
+-- Gives the number renewed.
+--
+-- An entry that Redis has lost (a replica took over, say) is there again; one that was settled or
+-- abandoned has a receipt and stays away.
+--@include common
+local prefix = string.sub(KEYS[1], 1, -8)
+local expiry = text(clock(ARGV[2]) + ARGV[1])
+local f = call('HMGET', KEYS[1], 'balance', 'held', 'running')
+if not f[1] then
+	return 0 -- no such account: nothing to lease
 end
-local held_text, window = string.match(entry, '^(%d+) %d+ %d+ (%S*)')
-local hold = tonumber(held_text)
+local balance, held, running = whole(f[1]), whole(f[2], 0), whole(f[3], 0)
+local moved, renewed = false, 0
 
-local function amount(n)
-  return string.format('%.0f', n)
+-- What may be held beyond what is: of the balance, and of the key's budget where it has one.
+local function left(kid, window)
+	local k = call('HMGET', KEYS[1], kid .. '.budget', kid .. '.spent:' .. window, kid .. '.held:' .. window)
+	local free = balance - held
+	if k[1] and k[1] ~= '' then
+		free = math.min(free, whole(k[1]) - whole(k[2], 0) - whole(k[3], 0))
+	end
+	return math.max(0, free)
 end
 
-local cost = tonumber(ARGV[3])
-local more = 0
-if cost > 0 then
-  more = cost + tonumber(ARGV[4]) - hold
+for i = 3, #ARGV, 5 do
+	local kid, id, cost, window = ARGV[i], ARGV[i + 1], whole(ARGV[i + 2]), ARGV[i + 4]
+	local open, hold = prefix .. 'open:' .. kid, 0
+	local entry = call('HGET', open, id)
+	if entry then
+		local held_text, held_window = string.match(entry, '^(%d+) %d+ %d+ (%S+)$')
+		hold, window = whole(held_text), held_window
+	end
+	if entry or call('EXISTS', prefix .. 'receipt:' .. id) == 0 then
+		local more = cost + whole(ARGV[i + 3]) - hold
+		if more > 0 then
+			more = math.min(more, left(kid, window))
+		end
+		if more > 0 then
+			call('HINCRBY', KEYS[1], kid .. '.held:' .. window, text(more))
+			hold, held, moved = hold + more, held + more, true
+		end
+		if not entry then
+			running, moved = running + 1, true
+		end
+		call('HSET', open, id, string.format('%.0f %s %.0f %s', hold, expiry, cost, window))
+		renewed = renewed + 1
+	end
 end
-if more > 0 then
-  local f = redis.call('HMGET', KEYS[1], 'balance', 'held', ARGV[1] .. '.budget', ARGV[1] .. '.spent:' .. window,
-    ARGV[1] .. '.held:' .. window)
-  local free = tonumber(f[1] or 0) - tonumber(f[2] or 0)
-  if window ~= '' then
-    free = math.min(free, tonumber(f[3] or 0) - tonumber(f[4] or 0) - tonumber(f[5] or 0))
-  end
-  more = math.max(0, math.min(more, free))
+if moved then
+	call('HSET', KEYS[1], 'held', text(held), 'running', text(running))
 end
-redis.call('HSET', KEYS[2], ARGV[2], amount(hold + more) .. ' ' .. amount(now + ARGV[5]) .. ' ' .. amount(cost) .. ' ' .. window)
-if more > 0 then
-  redis.call('HINCRBY', KEYS[1], 'held', amount(more))
-  if window ~= '' then
-    redis.call('HINCRBY', KEYS[1], ARGV[1] .. '.held:' .. window, amount(more))
-  end
-end
-return 1
+return renewed

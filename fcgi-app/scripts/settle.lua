@@ -1,65 +1,73 @@
 #!lua flags=allow-oom
 -- settle - book what a request cost and give back what it held. Always lands: a balance may go
--- below zero, a hold that is gone does not stop the charge. The receipt makes it idempotent.
+-- below zero, and a hold that is gone does not stop the charge.
 --
--- KEYS  1 {a:ACCT}:account   2 {a:ACCT}:open:KID   3 {a:ACCT}:receipt:REQ   4 {a:ACCT}:ledger
---       5 {a:ACCT}:requests  6 {a:ACCT}:recent:KID
--- ARGV  1 KID   2 request id   3 charge (nano-USD)   4 window of admission   5 receipt (JSON)
---       6 receipt's life, ms   7 arrival time to give back, or ''   8 model   9 provider
---       10 price date   11 input  12 cache write 5m  13 cache write 1h  14 cache read  15 output
---       16 flags ('estimated' or '')   17 status   18 error
--- Reply {booked (1, or 0 where it was before), balance after}
-local kid, req = ARGV[1], ARGV[2]
-local charge = tonumber(ARGV[3])
+-- KEYS  1 {a:ACCT}:account   2 {a:ACCT}:open:KID   3 {a:ACCT}:receipt:REQ
+--       4 {a:ACCT}:ledger    5 {a:ACCT}:requests   6 {a:ACCT}:recent:KID
+-- ARGV  1 KID   2 request id   3 charge   4 window of the admission
+--       5 receipt: JSON without its last brace; '': the booking is only given back
+--       6 life of the receipt, ms   7 arrival to take out of the minute, or ''
+--       8 model   9 provider   10 price date   tokens: 11 input   12, 13 written to the cache
+--       for 5 min, for 1 h   14 read from it   15 output   16 web searches
+--       17 flags   18 status   19 error
+-- Gives { 'BOOKED' or 'LATE', balance after }; { 'BEFORE' } where it was booked already.
+--@include common
+local kid, id, window, flags = ARGV[1], ARGV[2], ARGV[4], ARGV[17]
+local charge, giving_back = whole(ARGV[3]), ARGV[5] == ''
+local result = 'BOOKED'
 
-local function amount(n)
-  return string.format('%.0f', n)
+-- The receipt is the mark of what is booked. One that a sweep left names what was charged.
+local before = call('GET', KEYS[3])
+if before then
+	local abandoned = string.match(before, '^{"abandoned_nano_usd":(%d+),')
+	if not abandoned or giving_back then
+		return { 'BEFORE' }
+	end
+	charge, result = charge - abandoned, 'LATE'
+	flags = flags == '' and 'late' or 'late ' .. flags
 end
 
--- A receipt means: booked before. One that a sweep left names what it charged: the rest is booked now.
-local flags, receipt = ARGV[16], redis.call('GET', KEYS[3])
-if receipt then
-  local swept = string.match(receipt, '^{"abandoned":(%d+),')
-  if not swept then
-    return { 0, redis.call('HGET', KEYS[1], 'balance') or '0' }
-  end
-  charge = charge - tonumber(swept)
-  flags = flags == '' and 'late' or 'late ' .. flags
-end
-local entry = redis.call('HGET', KEYS[2], req)
-local hold, window = 0, ARGV[4]
+-- Only what the entry held is given back: nothing, where it was swept.
+local entry, hold = call('HGET', KEYS[2], id), 0
 if entry then
-  local held_text, held_window = string.match(entry, '^(%d+) %d+ %d+ (%S*)')
-  hold, window = tonumber(held_text), held_window
+	local held_text, held_window = string.match(entry, '^(%d+) %d+ %d+ (%S+)$')
+	hold, window = whole(held_text), held_window
+elseif giving_back then
+	return { 'BEFORE' }
 end
 
+local spent_field, held_field = kid .. '.spent:' .. window, kid .. '.held:' .. window
+local f = call('HMGET', KEYS[1], 'balance', 'held', 'running', spent_field, held_field,
+	kid .. '.spent:total')
+-- Beyond nine million dollars the books stop moving instead of losing digits.
+local balance = math.max(-MOST, whole(f[1], 0) - charge)
+local held, running = whole(f[2], 0) - hold, whole(f[3], 0) - (entry and 1 or 0)
+local spent, held_here = math.min(MOST, whole(f[4], 0) + charge), whole(f[5], 0) - hold
+local total = math.min(MOST, whole(f[6], 0) + charge)
+
+if not giving_back then
+	call('SET', KEYS[3], ARGV[5] .. string.format(
+		',"refund_nano_usd":%.0f,"balance_after_nano_usd":%.0f}',
+		math.max(0, hold - whole(ARGV[3])), balance), 'PX', ARGV[6])
+end
+call('HSET', KEYS[1], 'balance', text(balance), 'held', text(held), 'running', text(running),
+	held_field, text(held_here), kid .. '.spent:total', text(total), spent_field, text(spent))
 if entry then
-  redis.call('HDEL', KEYS[2], req)
-  redis.call('HINCRBY', KEYS[1], 'running', -1)
-  if hold > 0 then
-    redis.call('HINCRBY', KEYS[1], 'held', amount(-hold))
-    if window ~= '' then
-      redis.call('HINCRBY', KEYS[1], kid .. '.held:' .. window, amount(-hold))
-    end
-  end
+	call('HDEL', KEYS[2], id)
+	if ARGV[7] ~= '' then
+		call('LREM', KEYS[6], '-1', ARGV[7])
+	end
 end
-local balance
-if charge ~= 0 then
-  balance = redis.call('HINCRBY', KEYS[1], 'balance', amount(-charge))
-  if window ~= '' then
-    redis.call('HINCRBY', KEYS[1], kid .. '.spent:' .. window, amount(charge))
-  end
-else
-  balance = tonumber(redis.call('HGET', KEYS[1], 'balance') or 0)
+if giving_back then
+	return { result, balance }
 end
-if ARGV[7] ~= '' then
-  redis.call('LREM', KEYS[6], 1, ARGV[7])
+if charge ~= 0 or ARGV[11] ~= '0' or ARGV[12] ~= '0' or ARGV[13] ~= '0' or ARGV[14] ~= '0' or
+	ARGV[15] ~= '0' or ARGV[16] ~= '0' then
+	call('XADD', KEYS[4], '*', 'type', 'charge', 'req', id, 'key', kid, 'nano', text(-charge),
+		'balance', text(balance), 'model', ARGV[8], 'provider', ARGV[9], 'price', ARGV[10],
+		'in', ARGV[11], 'cw5', ARGV[12], 'cw1', ARGV[13], 'cr', ARGV[14], 'out', ARGV[15],
+		'web', ARGV[16], 'flags', flags, 'window', window)
 end
-if charge ~= 0 or ARGV[11] ~= '0' or ARGV[15] ~= '0' or ARGV[14] ~= '0' then
-  redis.call('XADD', KEYS[4], '*', 'type', 'charge', 'req', req, 'key', kid, 'nano', amount(-charge),
-    'balance', amount(balance), 'model', ARGV[8], 'provider', ARGV[9], 'price', ARGV[10], 'in', ARGV[11], 'cw5', ARGV[12],
-    'cw1', ARGV[13], 'cr', ARGV[14], 'out', ARGV[15], 'flags', flags, 'window', window)
-end
-redis.call('SET', KEYS[3], ARGV[5], 'PX', ARGV[6])
-redis.call('XADD', KEYS[5], 'MAXLEN', '~', '10000', '*', 'req', req, 'key', kid, 'model', ARGV[8], 'status', ARGV[17], 'error', ARGV[18])
-return { 1, amount(balance) }
+call('XADD', KEYS[5], 'MAXLEN', '~', '10000', '*', 'req', id, 'key', kid, 'model', ARGV[8],
+	'status', ARGV[18], 'error', ARGV[19])
+return { result, balance }

@@ -1,0 +1,38 @@
+-- abandon - entries of processes that died: each is booked at its last checkpoint, once, and
+-- gives back what it held. Its receipt names what was charged, so that a settlement that still
+-- comes books the difference only (settle.lua).
+--
+-- Needs common.lua. Gives the number of entries taken out of {a:ACCT}:open:KID.
+local function abandon(kid, now, sweep_after, receipt_ms)
+	local prefix = string.sub(KEYS[1], 1, -8) -- '{a:ACCT}:'
+	local open, taken = prefix .. 'open:' .. kid, 0
+	local entries = call('HGETALL', open)
+	for i = 1, #entries, 2 do
+		local id = entries[i]
+		local hold, expiry, cost, window = string.match(entries[i + 1], '^(%d+) (%d+) (%d+) (%S+)$')
+		if hold and now - expiry >= sweep_after then
+			local minus_hold = text(-tonumber(hold))
+			call('HDEL', open, id)
+			call('HINCRBY', KEYS[1], 'running', -1)
+			call('HINCRBY', KEYS[1], 'held', minus_hold)
+			call('HINCRBY', KEYS[1], kid .. '.held:' .. window, minus_hold)
+			local after = call('HINCRBY', KEYS[1], 'balance', text(-tonumber(cost)))
+			call('HINCRBY', KEYS[1], kid .. '.spent:' .. window, cost)
+			if window ~= 'total' then
+				call('HINCRBY', KEYS[1], kid .. '.spent:total', cost)
+			end
+			call('SET', prefix .. 'receipt:' .. id,
+				string.format('{"abandoned_nano_usd":%s,"id":"%s","key":"%s","balance_after_nano_usd":%.0f}',
+					cost, id, kid, after),
+				'PX', receipt_ms)
+			call('XADD', prefix .. 'ledger', '*', 'type', 'abandoned', 'req', id, 'key', kid,
+				'nano', text(-tonumber(cost)), 'balance', text(after), 'model', '', 'provider', '',
+				'price', '', 'in', '0', 'cw5', '0', 'cw1', '0', 'cr', '0', 'out', '0', 'web', '0',
+				'flags', '', 'window', window)
+			call('XADD', prefix .. 'requests', 'MAXLEN', '~', '10000', '*', 'req', id, 'key', kid,
+				'model', '', 'status', '0', 'error', 'ABANDONED')
+			taken = taken + 1
+		end
+	end
+	return taken
+end
