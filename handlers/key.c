@@ -30,7 +30,7 @@ add_usd(struct dr_strbuf *out, const char *name, int64_t nano)
 static void
 add_budget(struct dr_strbuf *out, const struct dr_key_state *k)
 {
-	if (k->budget_nano == 0) {
+	if (!k->has_budget) {
 		dr_strbuf_adds(out, ",\"budget\":null");
 		return;
 	}

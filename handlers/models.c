@@ -47,6 +47,7 @@ add_model(struct dr_strbuf *out, const struct dr_model *model)
 
 struct page {
 	const struct dr_model **models; /* owned array, borrowed models */
+	bool backwards;                 /* before_id: "more" is what stands before */
 	size_t n, first, end;           /* shown: [first, end) of n */
 };
 
@@ -82,6 +83,7 @@ cut_page(const struct dr_request *req, struct page *page)
 	if (dr_request_query(req, "after_id", id, sizeof id) != NULL)
 		page->first = index_of(page, id, page->n - 1) + 1;
 	if (dr_request_query(req, "before_id", id, sizeof id) != NULL) {
+		page->backwards = true;
 		page->end = index_of(page, id, page->n);
 		page->first = page->end > limit ? page->end - limit : 0;
 	}
@@ -102,8 +104,9 @@ add_page(struct dr_strbuf *out, const struct page *page)
 			dr_strbuf_addc(out, ',');
 		add_model(out, page->models[i]);
 	}
-	dr_strbuf_addf(out,
-	    "],\"has_more\":%s,\"first_id\":", page->end < page->n ? "true" : "false");
+	dr_strbuf_addf(out, "],\"has_more\":%s,\"first_id\":",
+	    (page->backwards ? page->first > 0 : page->end < page->n) ? "true"
+								      : "false");
 	dr_json_add_string(out, any ? page->models[page->first]->name : NULL);
 	dr_strbuf_adds(out, ",\"last_id\":");
 	dr_json_add_string(out, any ? page->models[page->end - 1]->name : NULL);

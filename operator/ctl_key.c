@@ -1,8 +1,8 @@
 /*
  * ctl_key - key add | list | show | disable | enable | delete.
  *
- * A key is named by its id (six letters), by ACCOUNT-ID, or by the whole key. `keys` is a hash of
- * all ids with their accounts, so that an id alone finds its slot.
+ * A key is named by its id (six letters), by ACCOUNT-ID, or by the whole key. `keys` is
+ * a hash of all ids with their accounts, so that an id alone finds its slot.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -30,7 +30,8 @@ look_up(struct ctl *ctl, struct key_name *name)
 	struct ctl_reply reply;
 	bool found;
 
-	if (!ctl_command(ctl, &reply, (const char *[]){ "HGET", "keys", name->id, NULL }))
+	if (!ctl_command(
+		ctl, &reply, (const char *[]){ "HGET", "keys", name->id, NULL }))
 		return false;
 	found = strlen(reply.text) == DR_ACCOUNT_LEN;
 	snprintf(name->account, sizeof name->account, "%s", reply.text);
@@ -63,7 +64,8 @@ read_key_name(struct ctl *ctl, const char *text, struct key_name *name, int *sta
 		return true;
 	}
 	*status = CTL_USAGE;
-	ctl_fail(CTL_USAGE, "KEY: want a key's id (six letters or digits) or the key itself");
+	ctl_fail(CTL_USAGE,
+	    "KEY: want a key's id (six letters or digits) or the key itself");
 	return false;
 }
 
@@ -78,16 +80,21 @@ static bool
 check_new_key(struct new_key *k)
 {
 	if (!ctl_number("--rpm", k->rpm, 1, 100000, &k->rpm_n) ||
-	    !ctl_number("--concurrency", k->concurrency, 1, 100000, &k->concurrency_n) ||
+	    !ctl_number(
+		"--concurrency", k->concurrency, 1, 100000, &k->concurrency_n) ||
 	    !ctl_money("--budget", k->budget, &k->budget_nano))
 		return false;
 	if (k->budget != NULL && k->budget_nano == 0)
-		return ctl_fail(0, "--budget: must be above 0 (a key without a budget has no cap)") != 0;
+		return ctl_fail(0,
+			   "--budget: must be above 0 (a key without a budget has no cap)") !=
+		       0;
 	if (k->period != NULL && k->budget == NULL)
 		return ctl_fail(0, "--budget-period: there is no --budget") != 0;
-	if (k->period != NULL && strcmp(k->period, "total") != 0 && strcmp(k->period, "day") != 0 &&
-	    strcmp(k->period, "month") != 0)
-		return ctl_fail(0, "--budget-period: \"%s\" is none of total, day, month", k->period) != 0;
+	if (k->period != NULL && strcmp(k->period, "total") != 0 &&
+	    strcmp(k->period, "day") != 0 && strcmp(k->period, "month") != 0)
+		return ctl_fail(0,
+			   "--budget-period: \"%s\" is none of total, day, month",
+			   k->period) != 0;
 	if (strlen(k->name) > MAX_NAME)
 		return ctl_fail(0, "--name: at most %d bytes", MAX_NAME) != 0;
 	return true;
@@ -102,8 +109,16 @@ check_models(struct ctl *ctl, const char *list)
 		size_t n = strcspn(list, ",");
 
 		snprintf(name, sizeof name, "%.*s", (int)n, list);
-		if (dr_models_find(ctl->config->models, name) == NULL)
-			return ctl_fail(0, "--models: there is no model \"%s\"", name) != 0;
+		const struct dr_model *model =
+		    dr_models_find(ctl->config->models, name);
+
+		if (model != NULL && strcmp(model->name, name) != 0)
+			return ctl_fail(0,
+				   "--models: \"%s\" is an alias of \"%s\": name that one",
+				   name, model->name) != 0;
+		if (model == NULL)
+			return ctl_fail(
+				   0, "--models: there is no model \"%s\"", name) != 0;
 		list += n;
 		if (*list == ',')
 			list++;
@@ -118,10 +133,11 @@ add_field(const char **words, size_t *n, const char *field, const char *value)
 	words[(*n)++] = value;
 }
 
-/* True: the key is in Redis. Its id is claimed in `keys` first; a taken one is drawn anew. */
+/* True: the key is in Redis. Its id is claimed in `keys` first; a taken one is drawn
+ * anew. */
 static bool
-store_key(struct ctl *ctl, const char *account, const struct new_key *k, char text[DR_API_KEY_SIZE],
-    struct dr_api_key *key)
+store_key(struct ctl *ctl, const char *account, const struct new_key *k,
+    char text[DR_API_KEY_SIZE], struct dr_api_key *key)
 {
 	char account_key[CTL_KEY_SIZE], tag[CTL_KEY_SIZE], budget[24];
 	const char *words[MAX_FIELDS];
@@ -132,7 +148,8 @@ store_key(struct ctl *ctl, const char *account, const struct new_key *k, char te
 	for (int i = 0; i < KEY_ATTEMPTS && !claimed; i++) {
 		dr_api_key_new(ctl->config->settings->key_prefix, account, text, key);
 		if (!ctl_command(ctl, &reply,
-			(const char *[]){ "HSETNX", "keys", key->key_id, account, NULL }))
+			(const char *[]){
+			    "HSETNX", "keys", key->key_id, account, NULL }))
 			return false;
 		claimed = reply.number == 1;
 		ctl_reply_free(&reply);
@@ -167,10 +184,10 @@ static int
 key_add(struct ctl *ctl, int argc, char **argv)
 {
 	struct new_key k = { .name = "" };
-	struct ctl_option options[] = { { "--name", &k.name, 1, 0 }, { "--rpm", &k.rpm, 1, 0 },
-		{ "--concurrency", &k.concurrency, 1, 0 }, { "--budget", &k.budget, 1, 0 },
-		{ "--budget-period", &k.period, 1, 0 }, { "--models", &k.models, 1, 0 },
-		{ NULL, NULL, 0, 0 } };
+	struct ctl_option options[] = { { "--name", &k.name, 1, 0 },
+		{ "--rpm", &k.rpm, 1, 0 }, { "--concurrency", &k.concurrency, 1, 0 },
+		{ "--budget", &k.budget, 1, 0 }, { "--budget-period", &k.period, 1, 0 },
+		{ "--models", &k.models, 1, 0 }, { NULL, NULL, 0, 0 } };
 	char text[DR_API_KEY_SIZE];
 	struct dr_api_key key;
 	const char *account;
@@ -186,7 +203,8 @@ key_add(struct ctl *ctl, int argc, char **argv)
 	if (!store_key(ctl, account, &k, text, &key))
 		return ctl_fail(CTL_FAILED, "the key could not be stored");
 	if (ctl->json)
-		printf("{\"key\":\"%s\",\"id\":\"%s\",\"account\":\"%s\"}\n", text, key.key_id, account);
+		printf("{\"key\":\"%s\",\"id\":\"%s\",\"account\":\"%s\"}\n", text,
+		    key.key_id, account);
 	else
 		puts(text);
 	dr_wipe(text, sizeof text);
@@ -195,8 +213,8 @@ key_add(struct ctl *ctl, int argc, char **argv)
 
 /* ---- list, show ---- */
 
-static const char *const key_columns[] = { "id", "account", "name", "status", "#rpm", "#concurrency",
-	"budget_usd", "budget_period", "models", "created", NULL };
+static const char *const key_columns[] = { "id", "account", "name", "status", "#rpm",
+	"#concurrency", "budget_usd", "budget_period", "models", "created", NULL };
 
 static const char *
 key_field(const struct ctl_reply *account, const char *id, const char *field)
@@ -208,10 +226,12 @@ key_field(const struct ctl_reply *account, const char *id, const char *field)
 }
 
 static void
-add_key_row(struct ctl *ctl, struct ctl_table *table, const char *account_id, const struct ctl_reply *account, const char *id)
+add_key_row(struct ctl *ctl, struct ctl_table *table, const char *account_id,
+    const struct ctl_reply *account, const char *id)
 {
 	const struct dr_settings *s = ctl->config->settings;
-	const char *rpm = key_field(account, id, "rpm"), *conc = key_field(account, id, "conc");
+	const char *rpm = key_field(account, id, "rpm"),
+		   *conc = key_field(account, id, "conc");
 	const char *budget = key_field(account, id, "budget");
 	char when[DR_CLOCK_TEXT];
 
@@ -220,8 +240,10 @@ add_key_row(struct ctl *ctl, struct ctl_table *table, const char *account_id, co
 	ctl_table_cell(table, account_id);
 	ctl_table_cell(table, key_field(account, id, "name"));
 	ctl_table_cell(table, key_field(account, id, "status"));
-	ctl_table_number(table, rpm[0] != '\0' ? strtoll(rpm, NULL, 10) : s->default_rpm);
-	ctl_table_number(table, conc[0] != '\0' ? strtoll(conc, NULL, 10) : s->default_concurrency);
+	ctl_table_number(
+	    table, rpm[0] != '\0' ? strtoll(rpm, NULL, 10) : s->default_rpm);
+	ctl_table_number(
+	    table, conc[0] != '\0' ? strtoll(conc, NULL, 10) : s->default_concurrency);
 	if (budget[0] != '\0')
 		ctl_table_usd(table, strtoll(budget, NULL, 10));
 	else
@@ -250,7 +272,8 @@ key_list(struct ctl *ctl, int argc, char **argv)
 
 	if (!ctl_options(argc, argv, NULL, &account_id, 1, 1, &n, "key list ACCOUNT"))
 		return CTL_USAGE;
-	if (!ctl_account_exists(ctl, account_id) || !read_account(ctl, account_id, &account))
+	if (!ctl_account_exists(ctl, account_id) ||
+	    !read_account(ctl, account_id, &account))
 		return CTL_FAILED;
 	table = ctl_table_new(key_columns);
 	for (size_t i = 0; i < account.n; i += 2) {
@@ -309,7 +332,8 @@ set_status(struct ctl *ctl, int argc, char **argv, const char *to)
 	int status;
 	size_t n;
 
-	if (!ctl_options(argc, argv, NULL, &word, 1, 1, &n, "key disable|enable|delete KEY"))
+	if (!ctl_options(
+		argc, argv, NULL, &word, 1, 1, &n, "key disable|enable|delete KEY"))
 		return CTL_USAGE;
 	if (!read_key_name(ctl, word, &name, &status))
 		return status;
@@ -322,7 +346,8 @@ set_status(struct ctl *ctl, int argc, char **argv, const char *to)
 	if (strcmp(reply.text, "NONE") == 0)
 		status = ctl_fail(CTL_FAILED, "KEY: there is no key \"%s\"", name.id);
 	else if (strcmp(reply.text, "DELETED") == 0)
-		status = ctl_fail(CTL_FAILED, "KEY: \"%s\" is deleted and stays so", name.id);
+		status = ctl_fail(
+		    CTL_FAILED, "KEY: \"%s\" is deleted and stays so", name.id);
 	else if (ctl->json)
 		printf("{\"id\":\"%s\",\"status\":\"%s\"}\n", name.id, to);
 	ctl_reply_free(&reply);

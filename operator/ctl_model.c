@@ -5,8 +5,8 @@
 #include "operator/ctl.h"
 
 static const char *const columns[] = { "name", "display_name", "owned_by", "#context",
-	"#max_output", "price_date", "input_usd", "output_usd", "cache_read_usd", "cache_write_5m_usd",
-	"cache_write_1h_usd", NULL };
+	"#max_output", "price_date", "input_usd", "output_usd", "cache_read_usd",
+	"cache_write_5m_usd", "cache_write_1h_usd", NULL };
 
 static int
 model_list(struct ctl *ctl, int argc, char **argv)
@@ -21,7 +21,8 @@ model_list(struct ctl *ctl, int argc, char **argv)
 	table = ctl_table_new(columns);
 	for (size_t i = 0; i < dr_models_count(models); i++) {
 		const struct dr_model *model = dr_models_at(models, i);
-		const struct dr_price *price = dr_model_price(model, dr_clock_wall_ms());
+		const struct dr_price *price =
+		    dr_model_price(model, dr_clock_wall_ms());
 		const struct dr_price_tier *tier;
 
 		if (!model->enabled || price == NULL)

@@ -25,7 +25,8 @@ take_option(struct ctl_option *option, const char *value, int argc, char **argv,
 {
 	if (option->values == NULL) {
 		option->n++;
-		return value == NULL || ctl_fail(0, "%s takes no value", option->name) != 0;
+		return value == NULL ||
+		       ctl_fail(0, "%s takes no value", option->name) != 0;
 	}
 	if (value == NULL) {
 		if (*i + 1 >= argc)
@@ -34,16 +35,16 @@ take_option(struct ctl_option *option, const char *value, int argc, char **argv,
 	}
 	if (option->n == option->max_values)
 		return ctl_fail(0,
-			   option->max_values == 1 ? "%s is given twice" :
-						     "%s is given too often",
+			   option->max_values == 1 ? "%s is given twice"
+						   : "%s is given too often",
 			   option->name) != 0;
 	option->values[option->n++] = value;
 	return true;
 }
 
 bool
-ctl_options(int argc, char **argv, struct ctl_option *options, const char **words, size_t least,
-    size_t most, size_t *n_words, const char *usage)
+ctl_options(int argc, char **argv, struct ctl_option *options, const char **words,
+    size_t least, size_t most, size_t *n_words, const char *usage)
 {
 	const char *value;
 
@@ -53,14 +54,16 @@ ctl_options(int argc, char **argv, struct ctl_option *options, const char **word
 
 		if (strncmp(argv[i], "--", 2) != 0) {
 			if (*n_words == most)
-				return ctl_fail(0, "unexpected argument \"%s\" (usage: %s)",
+				return ctl_fail(0,
+					   "unexpected argument \"%s\" (usage: %s)",
 					   argv[i], usage) != 0;
 			words[(*n_words)++] = argv[i];
 			continue;
 		}
 		option = find_option(options, argv[i], &value);
 		if (option == NULL)
-			return ctl_fail(0, "unknown option %s (usage: %s)", argv[i], usage) != 0;
+			return ctl_fail(0, "unknown option %s (usage: %s)", argv[i],
+				   usage) != 0;
 		if (!take_option(option, value, argc, argv, &i))
 			return false;
 	}
@@ -70,7 +73,8 @@ ctl_options(int argc, char **argv, struct ctl_option *options, const char **word
 }
 
 bool
-ctl_number(const char *name, const char *value, int64_t least, int64_t most, int64_t *out)
+ctl_number(
+    const char *name, const char *value, int64_t least, int64_t most, int64_t *out)
 {
 	char *end;
 	long long n;
@@ -79,9 +83,10 @@ ctl_number(const char *name, const char *value, int64_t least, int64_t most, int
 		return true;
 	errno = 0;
 	n = strtoll(value, &end, 10);
-	if (value[0] < '0' || value[0] > '9' || errno != 0 || *end != '\0' || n < least || n > most)
-		return ctl_fail(0, "%s: \"%s\" is not a whole number from %lld to %lld", name, value,
-			   (long long)least, (long long)most) != 0;
+	if (value[0] < '0' || value[0] > '9' || errno != 0 || *end != '\0' ||
+	    n < least || n > most)
+		return ctl_fail(0, "%s: \"%s\" is not a whole number from %lld to %lld",
+			   name, value, (long long)least, (long long)most) != 0;
 	*out = n;
 	return true;
 }
@@ -91,6 +96,7 @@ ctl_money(const char *name, const char *value, int64_t *out)
 {
 	if (value == NULL || dr_money_parse(value, out))
 		return true;
-	return ctl_fail(0, "%s: \"%s\" is not an amount such as 25.00 (at most nine decimals)", name,
-		   value) != 0;
+	return ctl_fail(0,
+		   "%s: \"%s\" is not an amount such as 25.00 (at most nine decimals)",
+		   name, value) != 0;
 }

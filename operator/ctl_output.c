@@ -36,7 +36,8 @@ ctl_table_cell(struct ctl_table *table, const char *text)
 {
 	if (table->n == table->size) {
 		table->size = table->size == 0 ? 64 : table->size * 2;
-		table->cells = dr_realloc(table->cells, table->size * sizeof *table->cells);
+		table->cells =
+		    dr_realloc(table->cells, table->size * sizeof *table->cells);
 	}
 	table->cells[table->n++] = dr_strdup(text);
 }
@@ -66,7 +67,8 @@ add_row_json(struct dr_strbuf *out, const struct ctl_table *table, size_t row)
 {
 	dr_strbuf_addc(out, '{');
 	for (size_t c = 0; c < table->n_columns; c++) {
-		const char *name = table->columns[c], *text = table->cells[row * table->n_columns + c];
+		const char *name = table->columns[c],
+			   *text = table->cells[row * table->n_columns + c];
 		bool number = name[0] == '#';
 
 		if (c > 0)
@@ -131,7 +133,8 @@ print_table(const struct ctl_table *table)
 	for (size_t c = 0; c < columns; c++) {
 		bool number = table->columns[c][0] == '#';
 
-		print_cell(table->columns[c] + number, width[c], number, c + 1 == columns);
+		print_cell(
+		    table->columns[c] + number, width[c], number, c + 1 == columns);
 	}
 	for (size_t i = 0; i < table->n; i++)
 		print_cell(table->cells[i], width[i % columns],

@@ -87,8 +87,8 @@ ctl_command(struct ctl *ctl, struct ctl_reply *out, const char *const *words)
 }
 
 bool
-ctl_script(struct ctl *ctl, struct ctl_reply *out, const char *tag, struct dr_script *script,
-    size_t n_keys, const char *const *words)
+ctl_script(struct ctl *ctl, struct ctl_reply *out, const char *tag,
+    struct dr_script *script, size_t n_keys, const char *const *words)
 {
 	struct waiting_call waiting = { .call = { .done = on_done }, .out = out };
 	struct dr_arg *args = dr_calloc(MAX_WORDS, sizeof *args);

@@ -1,5 +1,6 @@
 /*
- * derouterctl - everything that an operator does: accounts, keys, credit, providers, models, traces.
+ * derouterctl - everything that an operator does: accounts, keys, credit, providers,
+ * models, traces.
  *
  * This file finds the verb and connects; the verbs are in ctl_*.c, one file per noun.
  */
@@ -34,15 +35,16 @@ ctl_fail(int status, const char *format, ...)
 static void
 print_usage(FILE *to)
 {
-	fputs("usage: derouterctl [-c FILE] [--json] NOUN VERB ...\n"
-	      "  -c, --config FILE  the configuration (default: $DEROUTER_CONFIG, else " DEFAULT_CONFIG
-	      ")\n"
-	      "      --json         for scripts: one JSON document on standard output\n\n",
+	fputs(
+	    "usage: derouterctl [-c FILE] [--json] NOUN VERB ...\n"
+	    "  -c, --config FILE  the configuration (default: $DEROUTER_CONFIG, else " DEFAULT_CONFIG
+	    ")\n"
+	    "      --json         for scripts: one JSON document on standard output\n\n",
 	    to);
 	for (size_t i = 0; i < DR_N_ELEMENTS(nouns); i++)
 		for (const struct ctl_verb *v = nouns[i]; v->noun != NULL; v++)
-			fprintf(to, "  %s%s%s %s\n", v->noun, v->verb[0] != '\0' ? " " : "", v->verb,
-			    v->usage);
+			fprintf(to, "  %s%s%s %s\n", v->noun,
+			    v->verb[0] != '\0' ? " " : "", v->verb, v->usage);
 }
 
 static const struct ctl_verb *
@@ -52,7 +54,8 @@ find_verb(int argc, char **argv)
 		for (const struct ctl_verb *v = nouns[i]; v->noun != NULL; v++) {
 			if (strcmp(v->noun, argv[0]) != 0)
 				continue;
-			if (v->verb[0] == '\0' || (argc > 1 && strcmp(v->verb, argv[1]) == 0))
+			if (v->verb[0] == '\0' ||
+			    (argc > 1 && strcmp(v->verb, argv[1]) == 0))
 				return v;
 		}
 	return NULL;
@@ -96,7 +99,8 @@ run(struct ctl *ctl, const struct ctl_verb *verb, int argc, char **argv)
 	return status;
 }
 
-/* Take the options that stand for all verbs out of argv, wherever they stand. False: one lacks its value. */
+/* Take the options that stand for all verbs out of argv, wherever they stand. False:
+ * one lacks its value. */
 static bool
 common_options(int *argc, char **argv, const char **path, bool *json, bool *help)
 {
@@ -109,7 +113,8 @@ common_options(int *argc, char **argv, const char **path, bool *json, bool *help
 			*path = argv[i];
 		} else if (strcmp(argv[i], "--json") == 0) {
 			*json = true;
-		} else if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+		} else if (strcmp(argv[i], "--help") == 0 ||
+			   strcmp(argv[i], "-h") == 0) {
 			*help = true;
 		} else {
 			argv[n++] = argv[i];
@@ -136,7 +141,8 @@ main(int argc, char **argv)
 	}
 	verb = find_verb(argc - 1, argv + 1);
 	if (verb == NULL)
-		return ctl_fail(CTL_USAGE, "unknown command \"%s%s%s\" (derouterctl --help lists them)",
+		return ctl_fail(CTL_USAGE,
+		    "unknown command \"%s%s%s\" (derouterctl --help lists them)",
 		    argv[1], argc > 2 ? " " : "", argc > 2 ? argv[2] : "");
 	ctl.config =
 	    dr_config_load(path != NULL ? path : DEFAULT_CONFIG, NULL, report, NULL);

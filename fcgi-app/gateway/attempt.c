@@ -16,7 +16,10 @@
 #include "dialects/json_scan.h"
 #include "gateway/gateway.h"
 #include "gateway/request.h"
+#include "gateway/retry.h"
 #include "gateway/upstream_head.h"
+
+#define LOOK_AGAIN_MS 1000
 
 /* ---- the end of an attempt ---- */
 
@@ -30,7 +33,9 @@ dr_attempt_finish(struct dr_request *req, enum dr_outcome outcome, const char *w
 	req->tried[req->n_tried - 1].outcome = outcome;
 	attempt->ms = (uint32_t)(dr_clock_ms() - req->up.started_ms);
 	snprintf(attempt->why, sizeof attempt->why, "%s", why);
-	if (outcome != DR_OUTCOME_OK)
+	/* what is said of a caller's fault may quote the request: it stays out of the
+	 * log */
+	if (outcome != DR_OUTCOME_OK && outcome != DR_OUTCOME_CALLER)
 		dr_log_info(request, "%s: provider %s: status %d, %s", req->id,
 		    attempt->provider->record->name, req->up.status, why);
 	dr_providers_outcome(
@@ -42,7 +47,14 @@ void
 dr_attempt_stop(struct dr_request *req)
 {
 	struct dr_exchange *up = &req->up;
+	struct dr_attempt *last =
+	    req->n_attempts > 0 ? &req->attempts[req->n_attempts - 1] : NULL;
 
+	if (up->transfer != NULL && last != NULL && last->outcome == DR_OUTCOME_NONE) {
+		last->status =
+		    up->status; /* given up by us: the client left, or we close */
+		last->ms = (uint32_t)(dr_clock_ms() - up->started_ms);
+	}
 	dr_http_cancel(&up->transfer);
 	dr_timer_stop(&up->timer);
 	dr_timer_stop(&up->failover);
@@ -116,9 +128,16 @@ judge_error(struct dr_request *req)
 	    req->handler->dialect, up->status, up->held.data, up->held.len, &error);
 	char why[sizeof req->attempts[0].why];
 
+	/* what concerns the provider's own account (its key, its organisation) is not
+	 * repeated */
+	if (error.fault != DR_FAULT_ACCOUNT && error.fault != DR_FAULT_OVERLOADED)
+		snprintf(
+		    req->provider_text, sizeof req->provider_text, "%s", error.message);
 	snprintf(why, sizeof why, "%s",
-	    error.message[0] != '\0' ? error.message : "error answer");
-	snprintf(req->provider_text, sizeof req->provider_text, "%s", error.message);
+	    error.fault == DR_FAULT_ACCOUNT      ? "credential or account refused"
+	    : error.fault == DR_FAULT_OVERLOADED ? "overloaded"
+	    : error.message[0] != '\0'           ? error.message
+						 : "error answer");
 	switch (error.fault) {
 	case DR_FAULT_ACCOUNT:
 		failed(req, DR_OUTCOME_AUTH, why);
@@ -161,6 +180,27 @@ judge_unary(struct dr_request *req)
 
 /* ---- what the transfer tells ---- */
 
+/* Milliseconds that total_timeout still leaves for an answer's head. */
+static uint64_t
+time_left(const struct dr_request *req)
+{
+	uint64_t spent = dr_clock_ms() - req->received_ms;
+	uint64_t total = (uint64_t)req->config->settings->total_timeout;
+
+	return spent < total ? total - spent : 0;
+}
+
+/* The next byte within idle_timeout; until our own head is out, total_timeout counts
+ * too. */
+static void
+expect_bytes(struct dr_request *req)
+{
+	uint64_t ms = (uint64_t)req->config->settings->idle_timeout,
+		 left = time_left(req);
+
+	dr_timer_start(&req->up.timer, req->head_sent || ms < left ? ms : left);
+}
+
 static void
 on_head(void *arg, struct dr_transfer *transfer, int status)
 {
@@ -176,7 +216,7 @@ on_head(void *arg, struct dr_transfer *transfer, int status)
 	up->retry_after_ms =
 	    dr_retry_after_ms(dr_http_header(transfer, "retry-after-ms"),
 		dr_http_header(transfer, "retry-after"), dr_clock_wall_ms());
-	dr_timer_start(&up->timer, (uint64_t)s->idle_timeout);
+	expect_bytes(req);
 	if (s->first_token_timeout == 0 || !req->facts.stream)
 		dr_timer_stop(&up->failover);
 	if (status >= 200 && status < 300 && req->facts.stream &&
@@ -214,8 +254,7 @@ on_body(void *arg, const char *bytes, size_t len)
 
 	DR_CHECK(req, DR_REQUEST_MAGIC);
 	if (!req->paused)
-		dr_timer_start(
-		    &req->up.timer, (uint64_t)req->config->settings->idle_timeout);
+		expect_bytes(req);
 	if (req->up.tap != NULL || req->state == DR_REQ_RELAY)
 		dr_relay_bytes(req, bytes, len);
 	else
@@ -239,23 +278,18 @@ on_end(void *arg, enum dr_http_result result, const char *why)
 		failed(req, DR_OUTCOME_SERVER, why);
 }
 
-/* Milliseconds that total_timeout still leaves for an answer's head. */
-static uint64_t
-time_left(const struct dr_request *req)
-{
-	uint64_t spent = dr_clock_ms() - req->received_ms;
-	uint64_t total = (uint64_t)req->config->settings->total_timeout;
-
-	return spent < total ? total - spent : 0;
-}
-
 static void
 on_timeout(struct dr_timer *timer)
 {
 	struct dr_request *req = DR_CONTAINER_OF(timer, struct dr_request, up.timer);
 
 	DR_CHECK(req, DR_REQUEST_MAGIC);
-	if (req->head_sent) {
+	if (req->up.tap != NULL && req->head_sent &&
+	    dr_tap_state(req->up.tap)->complete) {
+		/* all is said; only the connection was not closed */
+		dr_attempt_finish(req, DR_OUTCOME_OK, "");
+		dr_request_go(req, DR_REQ_SETTLE);
+	} else if (req->head_sent) {
 		dr_attempt_finish(
 		    req, DR_OUTCOME_SILENT, "silent in the middle of its answer");
 		dr_request_fail(req, DR_ERR_PROVIDER_TIMEOUT);
@@ -273,11 +307,12 @@ on_failover(struct dr_timer *timer)
 	struct dr_provider *other;
 
 	DR_CHECK(req, DR_REQUEST_MAGIC);
-	if (req->head_sent ||
-	    req->n_attempts >= (unsigned)req->config->settings->max_attempts ||
-	    dr_request_choose(req, false, &other, NULL) != DR_OK)
+	if (req->head_sent || !dr_retry_allowed(req))
 		return;
-	failed(req, DR_OUTCOME_SILENT, "slow, and another provider is free");
+	if (dr_request_choose(req, false, &other, NULL) == DR_OK)
+		failed(req, DR_OUTCOME_SILENT, "slow, and another provider is free");
+	else
+		dr_timer_start(timer, LOOK_AGAIN_MS); /* somebody may become free */
 }
 
 /* ---- the start ---- */

@@ -165,8 +165,6 @@ refuse_method(struct dr_request *req)
 static enum dr_error
 check_edge(struct dr_request *req)
 {
-	const char *coding = dr_fcgi_param(req->edge, "HTTP_CONTENT_ENCODING");
-
 	switch (dr_fcgi_fault(req->edge)) {
 	case DR_FCGI_PARAMS_TOO_LARGE:
 		(void)dr_fail(
@@ -180,12 +178,6 @@ check_edge(struct dr_request *req)
 	case DR_FCGI_BODY_TOO_LARGE: /* said after the key was checked */
 	case DR_FCGI_BODY_SHORT:
 		break;
-	}
-	if (coding != NULL && strcasecmp(coding, "identity") != 0 &&
-	    coding[0] != '\0') {
-		(void)dr_fail(
-		    req, DR_ERR_BAD_HEADER, "Content-Encoding is not supported");
-		return note(req, DR_ERR_BAD_HEADER);
 	}
 	return DR_OK;
 }
@@ -343,11 +335,20 @@ fail_model(struct dr_request *req)
 	return next;
 }
 
+static bool
+is_encoded(const struct dr_request *req)
+{
+	const char *coding = dr_fcgi_param(req->edge, "HTTP_CONTENT_ENCODING");
+
+	return coding != NULL && coding[0] != '\0' &&
+	       strcasecmp(coding, "identity") != 0;
+}
+
 bool
 dr_endpoint_is_servable(const struct dr_request *req)
 {
-	return dr_fcgi_fault(req->edge) == DR_FCGI_FINE && req->facts.err == DR_OK &&
-	       req->model != NULL &&
+	return dr_fcgi_fault(req->edge) == DR_FCGI_FINE && !is_encoded(req) &&
+	       req->facts.err == DR_OK && req->model != NULL &&
 	       (!dr_providers_ready(
 		    req->gw->providers) || /* then it cannot be told: 503 later */
 		   dr_providers_offer(
@@ -363,11 +364,17 @@ dr_endpoint_check_body(struct dr_request *req)
 	if (dr_fcgi_fault(req->edge) == DR_FCGI_BODY_SHORT)
 		return dr_fail(req, DR_ERR_BAD_JSON,
 		    "Request body is shorter than Content-Length");
+	if (is_encoded(req))
+		return dr_fail(
+		    req, DR_ERR_BAD_HEADER, "Content-Encoding is not supported");
 	if (req->facts.err == DR_ERR_NO_MODEL)
 		return dr_fail(req, DR_ERR_NO_MODEL);
 	if (req->facts.err != DR_OK)
 		return dr_fail(req, req->facts.err, req->facts.problem);
-	return dr_endpoint_is_servable(req) ? DR_REQ_ROUTE : fail_model(req);
+	/* checked for its key alone: nothing is booked, whatever has come since */
+	return req->admit_mode != DR_ADMIT_KEY && dr_endpoint_is_servable(req)
+		   ? DR_REQ_ROUTE
+		   : fail_model(req);
 }
 
 /* ---- refusals ---- */

@@ -11,6 +11,7 @@
 #include "gateway/request.h"
 
 #define MAX_IDLE_UPSTREAM 2048 /* connections kept for reuse: fewer means churn */
+#define DRAIN_GRACE_MS    2000 /* beyond drain_timeout, for what is nearly done */
 #define DRAIN_POLL_MS     20
 
 static void
@@ -115,19 +116,30 @@ shut_down_requests(struct dr_gateway *gw)
 		dr_request_shutdown(DR_LIST_ENTRY(node, struct dr_request, node));
 }
 
+/* Nothing runs, every answer is out, every settlement is acknowledged; or waited long
+ * enough. */
+static bool
+is_drained(const struct dr_gateway *gw)
+{
+	if (gw->n_requests > 0)
+		return false;
+	if (gw->drain_left_ms < -DRAIN_GRACE_MS)
+		return true;
+	return dr_fcgi_connections(gw->fcgi) == 0 &&
+	       dr_admission_unsettled(gw->admission) == 0 &&
+	       dr_store_in_flight(gw->store) == 0;
+}
+
 static void
 on_drain_poll(struct dr_timer *timer)
 {
 	struct dr_gateway *gw = DR_CONTAINER_OF(timer, struct dr_gateway, drain_timer);
 
 	DR_CHECK(gw, DR_GATEWAY_MAGIC);
-	if (gw->drain_left_ms > 0) {
-		gw->drain_left_ms -= DRAIN_POLL_MS;
-		if (gw->drain_left_ms <= 0)
-			shut_down_requests(gw);
-	}
-	if (gw->n_requests == 0 && dr_admission_unsettled(gw->admission) == 0 &&
-	    dr_store_in_flight(gw->store) == 0) {
+	gw->drain_left_ms -= DRAIN_POLL_MS;
+	if (gw->drain_left_ms <= 0)
+		shut_down_requests(gw); /* late comers too */
+	if (is_drained(gw)) {
 		gw->drained(gw->drained_arg);
 		return;
 	}

@@ -120,6 +120,8 @@ send_stream_head(struct dr_request *req)
 	dr_fcgi_drop_body(req->edge);
 	dr_fcgi_drop_params(req->edge);
 	dr_timer_init(&req->keepalive, req->gw->loop, on_keepalive);
+	/* from here on only silence ends it */
+	dr_timer_start(&req->up.timer, (uint64_t)req->config->settings->idle_timeout);
 }
 
 /* The stream opened with an error: as if the head had said so. */
@@ -135,8 +137,11 @@ opened_with_error(struct dr_request *req, const struct dr_tap_state *tap)
 
 	snprintf(
 	    why, sizeof why, "opened with %s: %s", tap->error.type, tap->error.message);
-	snprintf(
-	    req->provider_text, sizeof req->provider_text, "%s", tap->error.message);
+	if (outcome == DR_OUTCOME_SERVER) /* else it concerns the provider's account */
+		snprintf(req->provider_text, sizeof req->provider_text, "%s",
+		    tap->error.message);
+	else
+		snprintf(why, sizeof why, "opened with %s", tap->error.type);
 	if (callers) { /* asking elsewhere would not help: pass the event on */
 		dr_request_go(req, DR_REQ_RELAY);
 		return;
@@ -188,7 +193,10 @@ dr_relay_begin(struct dr_request *req)
 		    up->held.data, up->held.len, &req->usage, &req->raw_usage);
 		dr_reply_head(
 		    req, up->status, "application/json", (int64_t)up->held.len, "");
-	} else { /* a very long one, its length known */
+	} else {                       /* a very long one, its length known */
+		req->estimated = true; /* until its end tells */
+		dr_timer_start(
+		    &up->timer, (uint64_t)req->config->settings->idle_timeout);
 		dr_reply_head(
 		    req, up->status, "application/json", up->content_length, "");
 	}

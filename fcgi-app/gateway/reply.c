@@ -92,7 +92,10 @@ add_cors(struct dr_strbuf *head, const struct dr_request *req)
 	    "access-control-expose-headers: request-id, x-request-id, retry-after, "
 	    "retry-after-ms, x-should-retry, x-derouter-balance-remaining, "
 	    "x-derouter-budget-remaining, x-derouter-concurrency-remaining, "
-	    "x-derouter-provider-attempts\r\n",
+	    "x-derouter-provider-attempts, anthropic-ratelimit-requests-limit, "
+	    "anthropic-ratelimit-requests-remaining, anthropic-ratelimit-requests-reset, "
+	    "x-ratelimit-limit-requests, x-ratelimit-remaining-requests, "
+	    "x-ratelimit-reset-requests\r\n",
 	    origin);
 }
 
@@ -217,6 +220,12 @@ reply_error_event(struct dr_request *req)
 	struct dr_strbuf event;
 	int64_t sequence = 0;
 
+	if (req->up.tap == NULL) { /* a unary answer: nothing may be added to it */
+		req->broken = true;
+		return;
+	}
+	if (dr_tap_state(req->up.tap)->complete || dr_tap_state(req->up.tap)->error_seen)
+		return; /* the stream has had its end */
 	if (req->up.tap != NULL) {
 		const struct dr_tap_state *tap = dr_tap_state(req->up.tap);
 

@@ -79,6 +79,16 @@ dr_retry_same(
 	return true;
 }
 
+enum dr_error
+dr_retry_failure(const struct dr_request *req)
+{
+	enum dr_error err = DR_OK;
+
+	for (unsigned i = 0; i < req->n_tried; i++)
+		err = dr_worst_of(err, dr_outcome_error(req->tried[i].outcome));
+	return err != DR_OK ? err : DR_ERR_PROVIDER_TIMEOUT;
+}
+
 /* Every way is closed; dr_route() has weighed the failures and says which one is told.
  */
 enum dr_req_state
@@ -94,8 +104,11 @@ dr_retry_give_up(struct dr_request *req, enum dr_error err, int64_t wait_ms)
 		return dr_fail(req, err,
 		    req->provider_text[0] != '\0' ? req->provider_text
 						  : "Provider error");
-	case DR_ERR_RESTING:
 	case DR_ERR_OVERLOADED:
+		if (wait_ms >= MAX_RETRY_HINT_MS)
+			wait_ms = -1; /* too long a wait to name: the catalogue's */
+				      /* fall through */
+	case DR_ERR_RESTING:
 		if (wait_ms >= 0)
 			req->retry_after_ms =
 			    wait_ms < MAX_RETRY_HINT_MS ? wait_ms : MAX_RETRY_HINT_MS;

@@ -31,7 +31,7 @@ usage_of_stream(const struct dr_request *req, struct dr_usage *usage, bool *esti
 	int64_t produced = tokens_of_bytes(tap->output_bytes);
 
 	*usage = tap->usage;
-	if (!usage->input_seen && (tap->token_seen || req->head_sent)) {
+	if (!usage->input_seen && (tap->token_seen || (req->head_sent && !tap->error_seen))) {
 		usage->input = tokens_of_bytes(req->body_bytes);
 		*estimated = true;
 	}
@@ -173,7 +173,7 @@ dr_settle(struct dr_request *req)
 {
 	struct dr_strbuf receipt;
 	struct dr_settlement booking = { 0 };
-	bool charged = is_charged(req) && (req->err == DR_OK || req->up.tap != NULL || req->broken);
+	bool charged = is_charged(req) && (req->err == DR_OK || req->up.tap != NULL || req->estimated);
 
 	if (!req->admitted)
 		return 0;

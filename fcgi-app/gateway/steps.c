@@ -237,6 +237,20 @@ step_admit(struct dr_request *req)
 	return DR_REQ_WAIT;
 }
 
+/* The key is good. What is wrong with the rest leaves its id among the account's last
+ * ones. */
+static enum dr_req_state
+check_body(struct dr_request *req)
+{
+	enum dr_req_state next = dr_endpoint_check_body(req);
+
+	if (req->err != DR_OK && !req->admitted)
+		dr_admission_note(req->gw->admission, &req->key, req->id,
+		    req->facts.model, dr_error_info(req->err)->status,
+		    dr_error_info(req->err)->name);
+	return next;
+}
+
 static void
 on_admitted(struct dr_ticket *ticket, enum dr_error err)
 {
@@ -250,7 +264,7 @@ on_admitted(struct dr_ticket *ticket, enum dr_error err)
 	else if (req->handler->kind == DR_HANDLER_LOCAL)
 		req->handler->answer(req);
 	else
-		dr_request_go(req, dr_endpoint_check_body(req));
+		dr_request_go(req, check_body(req));
 }
 
 /* ---- ROUTE ---- */
@@ -279,9 +293,7 @@ step_route(struct dr_request *req)
 		return DR_REQ_WAIT;
 	err = dr_request_choose(req, false, &provider, &wait_ms);
 	if (err == DR_OK && !dr_retry_allowed(req)) /* out of attempts, or of time */
-		err = req->n_tried > 0
-			  ? dr_outcome_error(req->tried[req->n_tried - 1].outcome)
-			  : DR_ERR_PROVIDER_TIMEOUT;
+		err = dr_retry_failure(req);
 	else if (err == DR_OK) {
 		take(req, provider);
 		return DR_REQ_WAIT;
@@ -318,6 +330,8 @@ on_taken(struct dr_provider_lease *lease, enum dr_error err)
 	req->taking = false;
 	if (err == DR_ERR_FULL)
 		dr_retry_note(req, lease->provider, DR_OUTCOME_FULL);
+	else if (err != DR_OK && req->state != DR_REQ_ROUTE)
+		return; /* the early one failed: ROUTE takes again */
 	else if (err != DR_OK)
 		(void)dr_fail(req, err);
 	else
@@ -455,5 +469,8 @@ dr_request_shutdown(struct dr_request *req)
 	if (req->state >= DR_REQ_ANSWER)
 		return;
 	cancel_all(req);
+	if (!req->head_sent)
+		dr_tap_free(
+		    &req->up.tap); /* no byte of it went out: nothing to charge */
 	dr_request_fail(req, DR_ERR_SHUTDOWN);
 }

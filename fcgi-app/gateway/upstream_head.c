@@ -116,7 +116,6 @@ dr_upstream_head_build(struct dr_upstream_head *head, const struct dr_request *r
 	dr_strbuf_reserve(&head->text, USUAL_TEXT);
 	n = add_callers(&head->text, req, starts, DR_MAX_UPSTREAM_LINES - 4);
 	n = add_line(&head->text, starts, n, "content-type", "application/json");
-	n = add_line(&head->text, starts, n, "accept-encoding", "identity");
 	n = add_credential(&head->text, starts, n, req, provider);
 	DR_ASSERT(!head->text.failed); /* params are bounded below it */
 	for (size_t i = 0; i < n; i++)

@@ -60,7 +60,7 @@ dr_fcgi_write(struct dr_fcgi_request *req, const char *bytes, size_t len)
 	for (; len > 0 && !conn->out.failed; bytes += n, len -= n)
 		n = conn->open_record != 0 ? grow_record(conn, bytes, len)
 					   : begin_record(conn, bytes, len);
-	if (dr_fcgi_conn_unsent(conn) > DR_OUT_HIGH_WATER)
+	if (dr_fcgi_conn_unsent(conn) >= DR_OUT_HIGH_WATER)
 		conn->was_high = true;
 	dr_fcgi_conn_at_turn_end(conn);
 }

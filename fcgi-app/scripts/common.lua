@@ -6,6 +6,9 @@ local call = redis.call
 local MOST = 9007199254740991
 
 local function text(n)
+	if n == 0 then
+		return '0' -- never "-0", which HINCRBY refuses
+	end
 	return string.format('%.0f', n)
 end
 

@@ -56,7 +56,7 @@ test('60 requests in a minute pass, the 61st is told the exact wait', async () =
   const hits = await Promise.all(Array.from({ length: 80 }, () => ask(key)));
   assert.deepEqual(statuses(hits), { 200: 60, 429: 20 });
   for (const hit of hits.filter((h) => h.status === 429)) assert.equal(hit.json.error.message, 'Requests per minute limit (60) exceeded');
-  const oldest = Number(await stack.redis('LINDEX', `{a:${account}}:recent:${idOf(key)}`, '59'));
+  const oldest = Math.min(...(await stack.redis('LRANGE', `{a:${account}}:recent:${idOf(key)}`, '0', '-1')).split('\n').map(Number));
   const clock = async () => (await stack.redis('TIME')).split('\n').reduce((s, us) => Number(s) * 1000 + Math.floor(Number(us) / 1000));
   const earliest = await clock();
   const refused = await ask(key);
