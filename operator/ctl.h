@@ -1,8 +1,9 @@
 /*
- * ctl - what the verbs of derouterctl have in common: options, Redis calls that wait, output.
+ * ctl - what the verbs of derouterctl have in common: options, Redis calls that wait,
+ * output.
  *
- * A verb is a function that returns the exit status: 0 done, 1 it failed, 2 it was called wrongly.
- * What is wrong is one line on standard error that names the argument.
+ * A verb is a function that returns the exit status: 0 done, 1 it failed, 2 it was
+ * called wrongly. What is wrong is one line on standard error that names the argument.
  */
 #ifndef DR_CTL_H
 #define DR_CTL_H
@@ -21,14 +22,16 @@ enum { CTL_OK = 0, CTL_FAILED = 1, CTL_USAGE = 2 };
 struct ctl {
 	struct dr_config *config;
 	struct dr_loop *loop;
-	struct dr_store *store; /* connected before the verb runs, unless it needs none */
+	struct dr_store
+	    *store; /* connected before the verb runs, unless it needs none */
 	bool json;
 	const char *config_dir; /* folder of the configuration file */
 };
 
 struct ctl_verb {
-	const char *noun, *verb; /* "account", "add"; verb "" where the noun stands alone */
-	const char *usage;       /* the words after them */
+	const char *noun,
+	    *verb;         /* "account", "add"; verb "" where the noun stands alone */
+	const char *usage; /* the words after them */
 	bool needs_store;
 	int (*run)(struct ctl *ctl, int argc, char **argv);
 };
@@ -50,20 +53,23 @@ struct ctl_option {
 };
 
 /*
- * Sort argv into options and words. True: words[0..*n_words), between least and most. False: said what is wrong.
- * `options` ends with name NULL; may be NULL.
+ * Sort argv into options and words. True: words[0..*n_words), between least and most.
+ * False: said what is wrong. `options` ends with name NULL; may be NULL.
  */
-bool ctl_options(int argc, char **argv, struct ctl_option *options, const char **words, size_t least, size_t most, size_t *n_words,
-    const char *usage);
+bool ctl_options(int argc, char **argv, struct ctl_option *options, const char **words,
+    size_t least, size_t most, size_t *n_words, const char *usage);
 
-/* Numbers of an option: false says which argument is wrong. An absent value (NULL) leaves *out. */
-bool ctl_number(const char *name, const char *value, int64_t least, int64_t most, int64_t *out);
+/* Numbers of an option: false says which argument is wrong. An absent value (NULL)
+ * leaves *out. */
+bool ctl_number(
+    const char *name, const char *value, int64_t least, int64_t most, int64_t *out);
 bool ctl_money(const char *name, const char *value, int64_t *out);
 
 /* ---- Redis, waiting for the answer ---- */
 
 /*
- * A reply, kept: the callback's own is gone when the call returns. type as in io/store.h.
+ * A reply, kept: the callback's own is gone when the call returns. type as in
+ * io/store.h.
  */
 struct ctl_reply {
 	enum dr_reply_type type;
@@ -74,10 +80,11 @@ struct ctl_reply {
 	size_t n;
 };
 
-/* Run a command (NULL-terminated words). False: said on standard error. The caller frees *out. */
+/* Run a command (NULL-terminated words). False: said on standard error. The caller
+ * frees *out. */
 bool ctl_command(struct ctl *ctl, struct ctl_reply *out, const char *const *words);
-bool ctl_script(struct ctl *ctl, struct ctl_reply *out, const char *tag, struct dr_script *script,
-    size_t n_keys, const char *const *words);
+bool ctl_script(struct ctl *ctl, struct ctl_reply *out, const char *tag,
+    struct dr_script *script, size_t n_keys, const char *const *words);
 void ctl_reply_free(struct ctl_reply *reply);
 /* A field of a reply that is field, value, field, value ...; "" where absent. */
 const char *ctl_field(const struct ctl_reply *reply, const char *field);
@@ -88,7 +95,8 @@ struct ctl_table; /* opaque */
 
 /* Column names, NULL-terminated; one that begins with '#' is a number in JSON. */
 struct ctl_table *ctl_table_new(const char *const *columns);
-void ctl_table_cell(struct ctl_table *table, const char *text); /* fills row after row */
+void ctl_table_cell(
+    struct ctl_table *table, const char *text); /* fills row after row */
 void ctl_table_number(struct ctl_table *table, int64_t n);
 void ctl_table_usd(struct ctl_table *table, int64_t nano);
 void ctl_table_free(struct ctl_table **table);

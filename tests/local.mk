@@ -25,6 +25,7 @@ DR_UNIT_TESTS = \
 	tests/unit/test_breaker \
 	tests/unit/test_crypto \
 	tests/unit/test_ctl \
+	tests/unit/test_ctl_provider \
 	tests/unit/test_error_body \
 	tests/unit/test_fcgi_conn \
 	tests/unit/test_fcgi_life \

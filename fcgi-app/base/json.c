@@ -14,7 +14,11 @@ static size_t
 utf8_length(const unsigned char *s, size_t n)
 {
 	static const unsigned least[5] = { 0, 0, 0x80, 0x800, 0x10000 };
-	size_t len = s[0] < 0x80 ? 1 : s[0] >> 5 == 6 ? 2 : s[0] >> 4 == 14 ? 3 : s[0] >> 3 == 30 ? 4 : 0;
+	size_t len = s[0] < 0x80       ? 1
+		     : s[0] >> 5 == 6  ? 2
+		     : s[0] >> 4 == 14 ? 3
+		     : s[0] >> 3 == 30 ? 4
+				       : 0;
 	unsigned code;
 
 	if (len == 0 || len > n)
@@ -66,7 +70,8 @@ dr_json_add_stringn(struct dr_strbuf *out, const char *text, size_t len)
 	while (i < len) {
 		size_t n = utf8_length(s + i, len - i);
 
-		if (n > 0 && s[i] >= 0x20 && s[i] != '"' && s[i] != '\\' && s[i] != 0x7f) {
+		if (n > 0 && s[i] >= 0x20 && s[i] != '"' && s[i] != '\\' &&
+		    s[i] != 0x7f) {
 			i += n;
 			continue;
 		}
@@ -112,14 +117,16 @@ dr_json_parse(const char *text, size_t len, char *err, size_t err_size)
 	}
 	tokener = json_tokener_new_ex(MAX_DEPTH);
 	DR_ASSERT(tokener != NULL);
-	json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+	json_tokener_set_flags(
+	    tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
 	root = json_tokener_parse_ex(tokener, text, (int)len);
 	why = json_tokener_get_error(tokener);
 	if (why == json_tokener_continue && len > 0) {
 		/* a bare number ends only at its end of input */
 		root = json_tokener_parse_ex(tokener, "", -1);
 		why = json_tokener_get_error(tokener);
-		if (why == json_tokener_continue || (why == json_tokener_success && root == NULL))
+		if (why == json_tokener_continue ||
+		    (why == json_tokener_success && root == NULL))
 			why = json_tokener_error_parse_eof;
 	}
 	if (why != json_tokener_success) {

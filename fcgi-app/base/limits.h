@@ -5,16 +5,18 @@
 #define DR_LIMITS_H
 
 /* FastCGI edge */
-#define DR_MAX_PARAMS_BYTES (64 * 1024)  /* all names and values of one request */
-#define DR_MAX_LOCAL_BODY   (64 * 1024)  /* bodies of routes that do not go upstream */
-#define DR_OUT_HIGH_WATER   (256 * 1024) /* unsent bytes above which upstream is paused \
-					  */
-#define DR_OUT_LOW_WATER (64 * 1024)     /* ... below which it goes on */
+#define DR_MAX_PARAMS_BYTES (64 * 1024) /* all names and values of one request */
+#define DR_MAX_LOCAL_BODY   (64 * 1024) /* bodies of routes that do not go upstream */
+#define DR_OUT_HIGH_WATER                                                              \
+	(256 * 1024)                 /* unsent bytes above which upstream is paused    \
+				      */
+#define DR_OUT_LOW_WATER (64 * 1024) /* ... below which it goes on */
 
 /* provider answers */
-#define DR_MAX_HEAD_BYTES  (64 * 1024)       /* all header lines of an answer */
-#define DR_MAX_UNARY_BYTES (8 * 1024 * 1024) /* held; above only with Content-Length   \
-					      */
+#define DR_MAX_HEAD_BYTES (64 * 1024) /* all header lines of an answer */
+#define DR_MAX_UNARY_BYTES                                                             \
+	(8 * 1024 * 1024)                /* held; above only with Content-Length       \
+					  */
 #define DR_MAX_ERROR_BYTES (1024 * 1024) /* an error answer that is passed through */
 #define DR_MAX_EVENT_HOLD  (64 * 1024)   /* an unfinished SSE event held back */
 #define DR_MAX_RAW_USAGE   4096          /* the usage block kept for the receipt */

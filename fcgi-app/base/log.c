@@ -41,7 +41,8 @@ static int
 area_named(const char *name, size_t len)
 {
 	for (int i = 0; i < DR_N_AREAS; i++)
-		if (strlen(area_names[i]) == len && memcmp(area_names[i], name, len) == 0)
+		if (strlen(area_names[i]) == len &&
+		    memcmp(area_names[i], name, len) == 0)
 			return i;
 	return -1;
 }
@@ -125,8 +126,8 @@ dr_log(enum dr_log_level level, enum dr_log_area area, const char *format, ...)
 	va_end(ap);
 	dr_clock_format(dr_clock_wall_ms(), when);
 	dr_strbuf_init(&line, LINE_MAX_BYTES * 3);
-	dr_strbuf_addf(&line, "%s [%d] %s %s: ", when, (int)getpid(), level_names[level],
-	    area_names[area]);
+	dr_strbuf_addf(&line, "%s [%d] %s %s: ", when, (int)getpid(),
+	    level_names[level], area_names[area]);
 	add_printable(&line, text);
 	dr_strbuf_addc(&line, '\n');
 	n = write(log_fd, line.data, line.len);

@@ -19,8 +19,9 @@ enum dr_log_level { DR_LOG_ERROR, DR_LOG_WARN, DR_LOG_INFO, DR_LOG_TRACE };
 /* Areas: one bit each; names as in the macro, lower case, for the setting log_areas. */
 #define DR_LOG_AREAS(X)                                                                \
 	X(main)                                                                        \
-	X(fcgi) X(http) X(store) X(request) X(relay) X(admission) X(providers)         \
-	    X(config) X(ctl)
+	X(fcgi)                                                                        \
+	X(http) X(store) X(request) X(relay) X(admission) X(providers) X(config)       \
+	    X(ctl)
 
 enum dr_log_area {
 #define X(name) DR_AREA_##name,

@@ -351,6 +351,7 @@ start_transfer(struct dr_request *req, const struct dr_provider *provider)
 		.body = up->pieces,
 		.connect_timeout_ms = (unsigned)s->connect_timeout,
 		.http2 = req->facts.stream ? s->http2_streams : s->http2,
+		.trickles = req->facts.stream,
 		.arg = req,
 		.on_head = on_head,
 		.on_body = on_body,

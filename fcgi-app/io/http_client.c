@@ -21,7 +21,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 
-#define MAX_POOLED 128 /* idle easy handles: about 10 KB each */
+#define MAX_POOLED 128 /* idle easy handles of an engine: about 10 KB each */
 
 /* ---- the end of a transfer ---- */
 
@@ -41,19 +41,20 @@ dr_http_destroy(struct dr_transfer *transfer)
 static void
 keep_for_reuse(struct dr_transfer *transfer)
 {
-	struct dr_http *http = transfer->http;
+	struct http_engine *engine = transfer->engine;
 
 	dr_http_drop_body(transfer);
-	if (http->n_pooled >= MAX_POOLED) {
+	if (engine->n_pooled >= MAX_POOLED) {
 		dr_http_destroy(transfer);
 		return;
 	}
 	transfer->magic = POOLED_MAGIC; /* a late call on it fails its check */
-	http->n_pooled++;
-	dr_list_append(&http->pool, &transfer->node);
+	engine->n_pooled++;
+	dr_list_append(&engine->pool, &transfer->node);
 }
 
-/* Out of curl. Where the end is not clean: the connection closes or, over HTTP/2, the stream. */
+/* Out of curl. Where the end is not clean: the connection closes or, over HTTP/2, the
+ * stream. */
 void
 dr_http_take_out(struct dr_transfer *transfer, bool clean)
 {
@@ -63,7 +64,7 @@ dr_http_take_out(struct dr_transfer *transfer, bool clean)
 	DR_ASSERT(rc == CURLM_OK);
 	dr_list_remove(&transfer->node);
 	dr_list_remove(&transfer->resume_node);
-	if (!clean && transfer->engine == &transfer->http->engines[HTTP_MULTIPLEX]) {
+	if (!clean && dr_http_multiplexes(transfer->engine)) {
 		transfer->engine->look_again = true;
 		dr_loop_defer(transfer->http->loop, &transfer->http->at_turn_end);
 	}
@@ -144,21 +145,22 @@ engine_of(struct dr_http *http, const struct dr_http_request *request)
 }
 
 static struct dr_transfer *
-transfer_new(struct dr_http *http)
+transfer_new(struct http_engine *engine)
 {
 	struct dr_transfer *transfer;
 
-	if (http->n_pooled > 0) {
-		transfer = DR_LIST_ENTRY(http->pool.prev, struct dr_transfer, node);
+	if (engine->n_pooled > 0) {
+		transfer = DR_LIST_ENTRY(engine->pool.prev, struct dr_transfer, node);
 		DR_CHECK(transfer, POOLED_MAGIC);
 		dr_list_remove(&transfer->node);
-		http->n_pooled--;
+		engine->n_pooled--;
 		transfer->magic = TRANSFER_MAGIC;
 		return transfer;
 	}
 	transfer = dr_calloc(1, sizeof *transfer);
 	transfer->magic = TRANSFER_MAGIC;
-	transfer->http = http;
+	transfer->http = engine->http;
+	transfer->engine = engine;
 	dr_list_init(&transfer->node);
 	dr_list_init(&transfer->resume_node);
 	transfer->easy = curl_easy_init();
@@ -173,8 +175,7 @@ dr_http_start(struct dr_http *http, const struct dr_http_request *request)
 	struct dr_transfer *transfer;
 
 	DR_CHECK(http, HTTP_MAGIC);
-	transfer = transfer_new(http);
-	transfer->engine = engine_of(http, request);
+	transfer = transfer_new(engine_of(http, request));
 	transfer->arg = request->arg;
 	transfer->on_head = request->on_head;
 	transfer->on_body = request->on_body;
@@ -289,7 +290,6 @@ dr_http_new(struct dr_loop *loop, const struct dr_http_options *options)
 	dr_list_init(&http->waiting);
 	dr_list_init(&http->cancelled);
 	dr_list_init(&http->resumed);
-	dr_list_init(&http->pool);
 	dr_deferred_init(&http->at_turn_end, dr_http_end_turn);
 	for (int i = 0; i < HTTP_N_ENGINES; i++)
 		dr_http_engine_init(http, i, options);
@@ -312,10 +312,11 @@ dr_http_free(struct dr_http **httpp)
 
 		dr_http_cancel(&transfer);
 	}
-	while ((node = dr_list_pop(&http->pool)) != NULL)
-		dr_http_destroy(DR_LIST_ENTRY(node, struct dr_transfer, node));
-	for (int i = 0; i < HTTP_N_ENGINES; i++)
+	for (int i = 0; i < HTTP_N_ENGINES; i++) {
+		while ((node = dr_list_pop(&http->engines[i].pool)) != NULL)
+			dr_http_destroy(DR_LIST_ENTRY(node, struct dr_transfer, node));
 		dr_http_engine_fini(&http->engines[i]);
+	}
 	dr_deferred_cancel(&http->at_turn_end);
 	dr_http_watches_free(http);
 	DR_FREE(http);

@@ -50,6 +50,7 @@ struct dr_http_request {
 	const char *ca_file;       /* PEM; NULL: the system's bundle file */
 	unsigned connect_timeout_ms;
 	bool http2;                /* offer HTTP/2 (ALPN over TLS); else HTTP/1.1 */
+	bool trickles;             /* a long answer in small pieces: hold less memory for it */
 
 	void *arg;
 	void (*on_head)(void *arg, struct dr_transfer *transfer, int status);

@@ -319,6 +319,7 @@ dr_http_engine_init(
 	DR_ASSERT(multi != NULL);
 	engine->multi = multi;
 	engine->http = http;
+	dr_list_init(&engine->pool);
 	dr_timer_init(&engine->timer, http->loop, on_timer);
 	SET_MULTI(multi, CURLMOPT_SOCKETFUNCTION, on_socket_wish);
 	SET_MULTI(multi, CURLMOPT_SOCKETDATA, engine);

@@ -26,9 +26,11 @@ struct http_engine {
 	struct dr_timer timer; /* may fire early: curl then asks again */
 	bool kick;             /* curl wants to run at the end of this turn */
 	bool look_again;       /* HTTP/2: a stream was broken off */
+	struct dr_list pool;   /* idle easy handles, after a clean end; newest last */
+	unsigned n_pooled;
 };
 
-enum { HTTP_PLAIN, HTTP_MULTIPLEX, HTTP_N_ENGINES };
+enum { HTTP_PLAIN, HTTP_MULTIPLEX, HTTP_N_ENGINES }; /* HTTP/1.1 only; HTTP/2 offered */
 
 struct dr_http {
 	unsigned magic;
@@ -39,8 +41,6 @@ struct dr_http {
 	struct dr_list waiting;   /* started inside curl: to be added */
 	struct dr_list cancelled; /* inside curl: to be removed */
 	struct dr_list resumed;   /* by resume_node: curl holds bytes for them */
-	struct dr_list pool;      /* idle, after a clean end; newest last */
-	unsigned n_pooled;
 	size_t n_running;
 	struct dr_deferred at_turn_end;
 	bool in_curl;     /* a curl call that may call back is on the stack */
@@ -86,7 +86,7 @@ struct dr_transfer {
 
 	const struct dr_http_piece *pieces; /* what read_body() hands out */
 	struct dr_http_piece rest;          /* where pieces points once it is ours */
-	size_t n_pieces, piece, offset; /* place in the pieces */
+	size_t n_pieces, piece, offset;     /* place in the pieces */
 	size_t body_len, body_read;
 	char *body_copy; /* owned; NULL: none */
 
@@ -115,6 +115,12 @@ void dr_http_exchange_init(struct dr_transfer *transfer);   /* once per easy han
 void dr_http_exchange_prepare(struct dr_transfer *transfer, /* once per request */
     const struct dr_http_request *request);
 void dr_http_drop_body(struct dr_transfer *transfer);
+
+static inline bool
+dr_http_multiplexes(const struct http_engine *engine)
+{
+	return engine == &engine->http->engines[HTTP_MULTIPLEX];
+}
 
 /* client */
 void dr_http_take_out(struct dr_transfer *transfer, bool clean); /* not inside curl */

@@ -1,7 +1,8 @@
 /*
- * loop - libuv with three things of our own on top: timers that can be embedded (a heap over one
- * uv_timer), work for the end of a turn (a uv_prepare handle, the last to run before the
- * loop waits), and watchers that may be freed at once (their handle closes behind).
+ * loop - libuv with three things of our own on top: timers that can be embedded (a heap
+ * over one uv_timer), work for the end of a turn (a uv_prepare handle, the last to run
+ * before the loop waits), and watchers that may be freed at once (their handle closes
+ * behind).
  */
 #include "io/loop.h"
 
@@ -101,7 +102,8 @@ heap_remove(struct dr_loop *loop, struct dr_timer *timer)
 
 static void on_alarm(uv_timer_t *handle);
 
-/* The alarm is only ever moved earlier here; a late one finds nothing due and is set anew. */
+/* The alarm is only ever moved earlier here; a late one finds nothing due and is set
+ * anew. */
 static void
 set_alarm(struct dr_loop *loop)
 {
@@ -136,9 +138,11 @@ on_alarm(uv_timer_t *handle)
 }
 
 void
-dr_timer_init(struct dr_timer *timer, struct dr_loop *loop, void (*fire)(struct dr_timer *))
+dr_timer_init(
+    struct dr_timer *timer, struct dr_loop *loop, void (*fire)(struct dr_timer *))
 {
-	*timer = (struct dr_timer){ .magic = DR_TIMER_MAGIC, .loop = loop, .fire = fire };
+	*timer =
+	    (struct dr_timer){ .magic = DR_TIMER_MAGIC, .loop = loop, .fire = fire };
 }
 
 void
@@ -150,7 +154,8 @@ dr_timer_start(struct dr_timer *timer, uint64_t delay_ms)
 	dr_timer_stop(timer);
 	if (loop->n_timers == loop->heap_size) {
 		loop->heap_size = loop->heap_size == 0 ? 64 : loop->heap_size * 2;
-		loop->heap = dr_realloc(loop->heap, loop->heap_size * sizeof *loop->heap);
+		loop->heap =
+		    dr_realloc(loop->heap, loop->heap_size * sizeof *loop->heap);
 	}
 	timer->at_ms = dr_clock_ms() + delay_ms;
 	loop->heap[loop->n_timers] = timer;
@@ -181,7 +186,8 @@ run_deferred(struct dr_loop *loop)
 		return;
 	loop->in_deferred = true;
 	while ((node = dr_list_pop(&loop->deferred)) != NULL) {
-		struct dr_deferred *work = DR_LIST_ENTRY(node, struct dr_deferred, node);
+		struct dr_deferred *work =
+		    DR_LIST_ENTRY(node, struct dr_deferred, node);
 
 		work->run(work);
 	}
@@ -243,7 +249,8 @@ on_poll(uv_poll_t *handle, int status, int events)
 }
 
 struct dr_io *
-dr_io_new(struct dr_loop *loop, int fd, void (*ready)(void *arg, unsigned bits), void *arg)
+dr_io_new(
+    struct dr_loop *loop, int fd, void (*ready)(void *arg, unsigned bits), void *arg)
 {
 	struct dr_io *io = dr_calloc(1, sizeof *io);
 
@@ -302,7 +309,8 @@ on_signal(uv_signal_t *handle, int signum)
 }
 
 void
-dr_loop_on_signal(struct dr_loop *loop, int signum, void (*caught)(void *arg), void *arg)
+dr_loop_on_signal(
+    struct dr_loop *loop, int signum, void (*caught)(void *arg), void *arg)
 {
 	struct signal_watch *watch = &loop->signals[loop->n_signals];
 
@@ -343,7 +351,8 @@ dr_loop_run(struct dr_loop *loop)
 	loop->stopped = false;
 	while (!loop->stopped) {
 		run_deferred(loop);
-		if (uv_run(&loop->uv, UV_RUN_ONCE) == 0 && dr_list_empty(&loop->deferred))
+		if (uv_run(&loop->uv, UV_RUN_ONCE) == 0 &&
+		    dr_list_empty(&loop->deferred))
 			break;
 	}
 	run_deferred(loop);

@@ -37,7 +37,8 @@ struct dr_timer {
 	void (*fire)(struct dr_timer *);
 };
 
-void dr_timer_init(struct dr_timer *timer, struct dr_loop *loop, void (*fire)(struct dr_timer *));
+void dr_timer_init(
+    struct dr_timer *timer, struct dr_loop *loop, void (*fire)(struct dr_timer *));
 void dr_timer_start(struct dr_timer *timer, uint64_t delay_ms);
 void dr_timer_stop(struct dr_timer *timer); /* idempotent; a zeroed one is fine */
 static inline bool
@@ -63,19 +64,22 @@ void dr_deferred_cancel(struct dr_deferred *work); /* idempotent */
 /*
  * Readiness of a file descriptor (borrowed; made non-blocking). `ready` gets the
  * DR_IO_* bits that are ready; errors and hang-ups show as both, for the next
- * read or write to tell. Changing what is wanted costs two system calls: do it on change only.
+ * read or write to tell. Changing what is wanted costs two system calls: do it on
+ * change only.
  */
 enum { DR_IO_READ = 1, DR_IO_WRITE = 2 };
 
 struct dr_io; /* opaque: one per watched descriptor */
 
-struct dr_io *dr_io_new(struct dr_loop *loop, int fd, void (*ready)(void *arg, unsigned bits),
-    void *arg);
+struct dr_io *dr_io_new(
+    struct dr_loop *loop, int fd, void (*ready)(void *arg, unsigned bits), void *arg);
 void dr_io_want(struct dr_io *io, unsigned bits); /* 0: nothing */
-/* No callback comes after it. Does not close fd, which may be closed right after. NULL is fine. */
+/* No callback comes after it. Does not close fd, which may be closed right after. NULL
+ * is fine. */
 void dr_io_free(struct dr_io **io);
 
 /* Call `caught` from the loop whenever the signal arrives; once per signal number. */
-void dr_loop_on_signal(struct dr_loop *loop, int signum, void (*caught)(void *arg), void *arg);
+void dr_loop_on_signal(
+    struct dr_loop *loop, int signum, void (*caught)(void *arg), void *arg);
 
 #endif

@@ -6,6 +6,9 @@
 #ifndef DR_TESTS_CTL_FIXTURE_H
 #define DR_TESTS_CTL_FIXTURE_H
 
+#include <json-c/json.h>
+
+#include "gateway/api_key.h"
 #include "store_fixture.h"
 
 static struct redis redis;
@@ -182,6 +185,39 @@ take_line(char *to, size_t size)
 	memcpy(to, out, n);
 	to[n] = '\0';
 	return to;
+}
+
+DR_UNUSED static const char *
+new_account(const char *credit)
+{
+	static char id[64];
+
+	CTL_STATUS(0, "account add --credit %s", credit);
+	take_line(id, sizeof id);
+	assert_true(dr_account_id_ok(id));
+	return id;
+}
+
+/* A value of the last run's JSON, by keys and indexes: "0.name"; "" where absent. */
+DR_UNUSED static const char *
+json_at(const char *path)
+{
+	static char value[4096];
+	struct json_object *root = json_tokener_parse(out), *at = root;
+	char copy[256], *save, *part;
+
+	if (root == NULL)
+		fail_msg("not JSON: %s", out);
+	snprintf(copy, sizeof copy, "%s", path);
+	for (part = strtok_r(copy, ".", &save); part != NULL && at != NULL;
+	     part = strtok_r(NULL, ".", &save))
+		at = json_object_is_type(at, json_type_array)
+			 ? json_object_array_get_idx(at, strtoul(part, NULL, 10))
+			 : json_object_object_get(at, part);
+	snprintf(
+	    value, sizeof value, "%s", at != NULL ? json_object_get_string(at) : "");
+	json_object_put(root);
+	return value;
 }
 
 #endif

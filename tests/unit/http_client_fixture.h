@@ -1,7 +1,7 @@
 /*
  * http_client_fixture - a scripted provider on loopback and a record of what the client
- * was told. Both live in the test's own loop, so that a test is one thread and its order
- * is fixed. Shared by the http_client tests; each includes it once.
+ * was told. Both live in the test's own loop, so that a test is one thread and its
+ * order is fixed. Shared by the http_client tests; each includes it once.
  */
 #ifndef DR_TEST_HTTP_CLIENT_FIXTURE_H
 #define DR_TEST_HTTP_CLIENT_FIXTURE_H
@@ -41,7 +41,7 @@ struct conn {
 	struct dr_io *io;
 	int fd;
 	struct dr_strbuf in;
-	size_t scanned;      /* bytes of `in` taken by answered requests */
+	size_t scanned;       /* bytes of `in` taken by answered requests */
 	size_t sent, to_send; /* of the present answer */
 	bool answering;
 };
@@ -53,10 +53,10 @@ static struct peer {
 	/* the script */
 	const char *reply;
 	size_t reply_len;
-	size_t fill;          /* bytes of pattern sent after the reply */
+	size_t fill; /* bytes of pattern sent after the reply */
 	enum after after;
-	bool early;           /* answer when the head is in, whatever the body */
-	size_t read_at_most;  /* then stop reading; 0: no limit */
+	bool early;          /* answer when the head is in, whatever the body */
+	size_t read_at_most; /* then stop reading; 0: no limit */
 	/* the record */
 	unsigned n_conns, n_requests, n_closed;
 	size_t fill_sent, body_received;
@@ -88,11 +88,13 @@ conn_end(struct conn *conn, bool reset)
 	peer.n_closed++;
 }
 
-/* Bytes of a whole request at the start of the unread input, 0 while it is not whole. */
+/* Bytes of a whole request at the start of the unread input, 0 while it is not whole.
+ */
 static size_t
 whole_request(struct conn *conn)
 {
-	const char *start = conn->in.data + conn->scanned, *end = strstr(start, "\r\n\r\n");
+	const char *start = conn->in.data + conn->scanned,
+		   *end = strstr(start, "\r\n\r\n");
 	const char *length;
 	size_t head, body = 0;
 
@@ -261,8 +263,14 @@ struct seen {
 	const char *ask;
 	int64_t content_length;
 	/* what to do inside a callback */
-	enum { NOTHING, CANCEL_IN_HEAD, CANCEL_IN_BODY, PAUSE_IN_HEAD, PAUSE_IN_BODY,
-		START_IN_BODY } act;
+	enum {
+		NOTHING,
+		CANCEL_IN_HEAD,
+		CANCEL_IN_BODY,
+		PAUSE_IN_HEAD,
+		PAUSE_IN_BODY,
+		START_IN_BODY
+	} act;
 	struct seen *other; /* START_IN_BODY: started there */
 };
 
@@ -335,9 +343,14 @@ static const char *const json_header[] = { "content-type: application/json",
 static struct dr_http_request
 seen_request(struct seen *seen, const char *method, const char *url)
 {
-	return (struct dr_http_request){ .method = method, .url = url,
-		.headers = json_header, .connect_timeout_ms = 5000, .arg = seen,
-		.on_head = seen_head, .on_body = seen_body, .on_end = seen_end };
+	return (struct dr_http_request){ .method = method,
+		.url = url,
+		.headers = json_header,
+		.connect_timeout_ms = 5000,
+		.arg = seen,
+		.on_head = seen_head,
+		.on_body = seen_body,
+		.on_end = seen_end };
 }
 
 static void

@@ -18,7 +18,8 @@ url(void)
 }
 
 static void
-exchange(struct seen *seen, const char *method, const struct dr_http_piece *body, size_t n)
+exchange(
+    struct seen *seen, const char *method, const struct dr_http_piece *body, size_t n)
 {
 	seen_start(seen, method, url(), body, n);
 	assert_int_equal(seen->heads + seen->bodies + seen->ends, 0);
@@ -27,8 +28,9 @@ exchange(struct seen *seen, const char *method, const struct dr_http_piece *body
 
 static const char plain[] = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n"
 			    "X-Empty:\r\nContent-Length: 5\r\n\r\nhello";
-static const char chunked[] = "HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\n\r\n"
-			      "3\r\nhel\r\n2;x=y\r\nlo\r\n0\r\nX-Trailer: 1\r\n\r\n";
+static const char chunked[] =
+    "HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\n\r\n"
+    "3\r\nhel\r\n2;x=y\r\nlo\r\n0\r\nX-Trailer: 1\r\n\r\n";
 static const char to_close[] = "HTTP/1.1 200 OK\r\n\r\nhello";
 
 static void
@@ -158,8 +160,10 @@ heads_before_the_final_one_are_skipped(void **state)
 	struct seen seen;
 
 	(void)state;
-	SAYS("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nX-A: early\r\n\r\n"
-	     "HTTP/1.1 200 OK\r\nX-A: final\r\nContent-Length: 2\r\n\r\nok", KEEP);
+	SAYS(
+	    "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nX-A: early\r\n\r\n"
+	    "HTTP/1.1 200 OK\r\nX-A: final\r\nContent-Length: 2\r\n\r\nok",
+	    KEEP);
 	seen_init(&seen);
 	seen.ask = "x-a";
 	exchange(&seen, "GET", NULL, 0);
@@ -238,9 +242,12 @@ the_request_has_the_lines_it_should_and_no_others(void **state)
 	seen_init(&seen);
 	exchange(&seen, "POST", body, 1);
 	assert_int_equal(seen.result, DR_HTTP_OK);
-	assert_non_null(strstr(peer.last_head, "POST /v1/messages HTTP/1.1\r\nHost: 127."));
-	assert_non_null(strstr(peer.last_head, "\r\ncontent-type: application/json\r\n"));
-	assert_non_null(strstr(peer.last_head, "\r\nx-api-key: secret-of-the-provider\r\n"));
+	assert_non_null(
+	    strstr(peer.last_head, "POST /v1/messages HTTP/1.1\r\nHost: 127."));
+	assert_non_null(
+	    strstr(peer.last_head, "\r\ncontent-type: application/json\r\n"));
+	assert_non_null(
+	    strstr(peer.last_head, "\r\nx-api-key: secret-of-the-provider\r\n"));
 	assert_non_null(strstr(peer.last_head, "\r\naccept-encoding: identity\r\n"));
 	assert_non_null(strstr(peer.last_head, "\r\nContent-Length: 2\r\n"));
 	assert_null(strcasestr(peer.last_head, "expect"));
@@ -263,7 +270,8 @@ a_refused_connection_is_told_with_a_reason(void **state)
 	at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof at), 0);
 	assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &len), 0);
-	snprintf(closed, sizeof closed, "http://user:pw@127.0.0.1:%u/", ntohs(at.sin_port));
+	snprintf(
+	    closed, sizeof closed, "http://user:pw@127.0.0.1:%u/", ntohs(at.sin_port));
 	seen_init(&seen);
 	seen_start(&seen, "GET", closed, NULL, 0);
 	turn_until(&seen.ends, 1);
@@ -281,7 +289,8 @@ a_refused_connection_is_told_with_a_reason(void **state)
 static void
 a_hundred_requests_in_turn_use_one_connection(void **state)
 {
-	static const struct dr_http_piece body[] = { { "{\"model\":\"", 10 }, { "m\"}", 3 } };
+	static const struct dr_http_piece body[] = { { "{\"model\":\"", 10 },
+		{ "m\"}", 3 } };
 
 	(void)state;
 	peer_says(plain, sizeof plain - 1, KEEP);
@@ -325,7 +334,8 @@ static void
 a_kept_connection_that_died_is_replaced_unseen(void **state)
 {
 	char *bytes = dr_calloc(1, 100000);
-	const struct dr_http_piece body[] = { { bytes, 50000 }, { bytes + 50000, 50000 } };
+	const struct dr_http_piece body[] = { { bytes, 50000 },
+		{ bytes + 50000, 50000 } };
 
 	(void)state;
 	peer_says(plain, sizeof plain - 1, KEEP);

@@ -39,7 +39,8 @@ int
 getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
     struct addrinfo **result)
 {
-	int (*real)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
+	int (*real)(
+	    const char *, const char *, const struct addrinfo *, struct addrinfo **);
 	void *found = dlsym(RTLD_NEXT, "getaddrinfo");
 
 	if (node != NULL && strcmp(node, "slow.invalid") == 0) {

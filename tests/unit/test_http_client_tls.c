@@ -1,6 +1,6 @@
 /*
- * http_client over TLS, against a private nginx on a port of its own: who is trusted, and
- * what HTTP/2 does. Skipped, with a line, where nginx or openssl is not installed.
+ * http_client over TLS, against a private nginx on a port of its own: who is trusted,
+ * and what HTTP/2 does. Skipped, with a line, where nginx or openssl is not installed.
  */
 #include "http_client_fixture.h"
 
@@ -118,8 +118,8 @@ start_nginx(void)
 	snprintf(path, sizeof path, "%s/nginx.conf", dir);
 	file = fopen(path, "w");
 	assert_non_null(file);
-	fprintf(file, config, dir, dir, dir, dir, dir, dir, dir, tls_port, dir, dir, dir,
-	    dir, dir);
+	fprintf(file, config, dir, dir, dir, dir, dir, dir, dir, tls_port, dir, dir,
+	    dir, dir, dir);
 	fclose(file);
 	nginx = fork();
 	assert_true(nginx >= 0);
@@ -229,7 +229,8 @@ a_provider_without_tls_is_refused(void **state)
 	snprintf(url, sizeof url, "https://localhost:%u/", peer.port);
 	seen_init(&seen);
 	request = seen_request(&seen, "GET", url);
-	request.connect_timeout_ms = 200; /* the peer waits for a head that never comes */
+	request.connect_timeout_ms =
+	    200; /* the peer waits for a head that never comes */
 	seen.transfer = dr_http_start(http, &request);
 	turn_until(&seen.ends, 1);
 	assert_int_equal(seen.result, DR_HTTP_REFUSED);

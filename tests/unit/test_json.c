@@ -101,7 +101,8 @@ whatever_is_written_can_be_read(void **unused)
 	dr_strbuf_fini(&out);
 }
 
-/* json-c also takes NaN, raw control characters in strings and names in single quotes. */
+/* json-c also takes NaN, raw control characters in strings and names in single quotes.
+ */
 static void
 exactly_one_value_is_read(void **unused)
 {

@@ -218,7 +218,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(message_delta_overwrites_what_it_tells_and_nothing_else),
+		cmocka_unit_test(
+		    message_delta_overwrites_what_it_tells_and_nothing_else),
 		cmocka_unit_test(absurd_counts_are_clamped_and_no_bucket_is_negative),
 		cmocka_unit_test(the_last_usage_block_is_kept_as_it_came),
 		cmocka_unit_test(an_event_of_megabytes_passes_in_constant_memory),

@@ -1,0 +1,174 @@
+/*
+ * derouterctl provider: records, credentials, generations, against a real redis-server.
+ */
+#include "ctl_fixture.h"
+#include "gateway/provider_record.h"
+
+/* ---- providers ---- */
+
+#define ADD(name)                                                                      \
+	"provider add " name                                                           \
+	" --dialect anthropic --base-url https://api.example.com "                     \
+	"--model claude-opus-4-8 --max-concurrency 3 --credential-file - "
+
+static void
+a_provider_is_added_shown_switched_and_removed(void **state)
+{
+	(void)state;
+	assert_int_equal(
+	    ctl_input(
+		ADD("first") "--dialect openai --model gpt-5.5=their-gpt "
+			     "--rest 22:00-06:00 --weight 7 --priority 2 --org acme",
+		"sk-upstream-secret\n"),
+	    0);
+	assert_null(strstr(out, "sk-upstream-secret"));
+	CTL_STATUS(0, "--json provider show first");
+	assert_string_equal(json_at("name"), "first");
+	assert_string_equal(json_at("enabled"), "on");
+	assert_string_equal(
+	    json_at("dialects"), "anthropic,openai-chat,openai-responses");
+	assert_string_equal(json_at("models"), "claude-opus-4-8,gpt-5.5=their-gpt");
+	assert_string_equal(json_at("max_concurrency"), "3");
+	assert_string_equal(json_at("rest"), "22:00-06:00");
+	assert_string_equal(json_at("weight"), "7");
+	assert_string_equal(json_at("org"), "acme");
+	assert_string_equal(json_at("running"), "0");
+	CTL_STATUS(0, "provider disable first");
+	CTL_STATUS(0, "--json provider list");
+	assert_string_equal(json_at("0.enabled"), "off");
+	CTL_STATUS(0, "provider enable first");
+	CTL_STATUS(0, "--json provider list");
+	assert_string_equal(json_at("0.enabled"), "on");
+	CTL_STATUS(0, "provider remove first");
+	CTL_STATUS(0, "--json provider list");
+	assert_string_equal(json_at("0.name"), "");
+	CTL_STATUS(1, "provider show first");
+}
+
+static void
+the_credential_is_sealed_and_can_be_changed(void **state)
+{
+	static const char hgetall[] = "HGET {p:sealed}:provider credential";
+	char first[64];
+
+	(void)state;
+	assert_int_equal(
+	    ctl_input(ADD("sealed"), "sk-upstream-secret\nsecond line\n"), 0);
+	snprintf(first, sizeof first, "%s", ask(store, hgetall).text);
+	assert_memory_equal(first, "v1.", 3);
+	assert_null(strstr(first, "upstream"));
+	write_file("credential", "another", 0600);
+	CTL_STATUS(
+	    0, "provider credential sealed --credential-file %s", in_dir("credential"));
+	assert_string_not_equal(ask(store, hgetall).text, first);
+	CTL_STATUS(0, "provider show sealed");
+	assert_null(strstr(out, "another"));
+	CTL_STATUS(0, "provider remove sealed");
+}
+
+static void
+a_change_of_a_provider_makes_a_new_generation_in_the_directory(void **state)
+{
+	int64_t first, second;
+
+	(void)state;
+	assert_int_equal(ctl_input(ADD("gen"), "x"), 0);
+	first = ask(store, "HGET providers gen").number;
+	assert_int_equal(ask(store, "HGET {p:gen}:provider generation").number, first);
+	CTL_STATUS(0, "provider disable gen");
+	second = ask(store, "HGET providers gen").number;
+	assert_true(second > first);
+	CTL_STATUS(0, "provider remove gen");
+}
+
+static void
+a_bad_provider_is_refused_by_the_arguments_name_and_not_stored(void **state)
+{
+	static const struct {
+		const char *words, *input, *said;
+	} rows[] = {
+		{ "--base-url ftp://x", "k", "--base-url" },
+		{ "--base-url https://x --dialect french", "k", "--dialect" },
+		{ "--base-url http://x", "k", "allow" },
+		{ "--base-url https://x --model no-such-model", "k", "--model" },
+		{ "--base-url https://x --rest 25:00-26:00", "k", "--rest" },
+		{ "--base-url https://x --weight 0", "k", "--weight" },
+		{ "--base-url https://x --priority -1", "k", "--priority" },
+		{ "--base-url https://x --max-concurrency 0", "k",
+		    "--max-concurrency" },
+		{ "--base-url https://x --header cookie", "k", "--header" },
+		{ "--base-url https://x", "", "--credential-file" },
+		{ "--base-url https://x", "\n", "--credential-file" },
+		{ "--base-url https://x", "two words\n", "--credential-file" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < DR_N_ELEMENTS(rows); i++) {
+		char words[1024];
+		int status;
+
+		snprintf(words, sizeof words,
+		    "provider add bad --credential-file - %s%s%s %s",
+		    strstr(rows[i].words, "--dialect") == NULL ? " --dialect anthropic"
+							       : "",
+		    strstr(rows[i].words, "--model ") == NULL
+			? " --model claude-opus-4-8"
+			: "",
+		    strstr(rows[i].words, "--max") == NULL ? " --max-concurrency 1"
+							   : "",
+		    rows[i].words);
+		for (char *p = words; (p = strstr(p, "  ")) != NULL;)
+			memmove(p, p + 1, strlen(p));
+		status = ctl_input(words, rows[i].input);
+		if ((status != 1 && status != 2) || strstr(err, rows[i].said) == NULL)
+			fail_msg("%s: status %d: %s", words, status, err);
+		assert_int_equal(ask(store, "EXISTS {p:bad}:provider").number, 0);
+		assert_int_equal(ask(store, "HEXISTS providers bad").number, 0);
+	}
+}
+
+static void
+a_credential_above_its_ceiling_is_refused(void **state)
+{
+	char *huge = malloc(DR_MAX_CREDENTIAL + 16);
+
+	(void)state;
+	for (size_t n = DR_MAX_CREDENTIAL; n <= DR_MAX_CREDENTIAL + 2; n++) {
+		memset(huge, 'k', n);
+		huge[n] = '\0';
+		assert_int_equal(
+		    ctl_input(ADD("huge"), huge) == 0, n == DR_MAX_CREDENTIAL);
+		if (n == DR_MAX_CREDENTIAL)
+			CTL_STATUS(0, "provider remove huge");
+		else
+			CTL_SAID("--credential-file", err);
+	}
+	free(huge);
+}
+
+static void
+a_provider_is_added_once(void **state)
+{
+	(void)state;
+	assert_int_equal(ctl_input(ADD("once"), "k"), 0);
+	assert_int_equal(ctl_input(ADD("once"), "k"), 1);
+	CTL_SAID("NAME", err);
+	CTL_STATUS(0, "provider remove once");
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_provider_is_added_shown_switched_and_removed),
+		cmocka_unit_test(the_credential_is_sealed_and_can_be_changed),
+		cmocka_unit_test(
+		    a_change_of_a_provider_makes_a_new_generation_in_the_directory),
+		cmocka_unit_test(
+		    a_bad_provider_is_refused_by_the_arguments_name_and_not_stored),
+		cmocka_unit_test(a_credential_above_its_ceiling_is_refused),
+		cmocka_unit_test(a_provider_is_added_once),
+	};
+
+	return cmocka_run_group_tests(tests, ctl_setup, ctl_teardown);
+}
