@@ -106,8 +106,14 @@ dr_access_log_free(struct dr_access_log **log)
 
 /* Letters of the states in which a request can be decided. */
 static const char state_letter[DR_REQ_N_STATES] = {
-	[DR_REQ_RECEIVE] = 'R', [DR_REQ_ADMIT] = 'A', [DR_REQ_ROUTE] = 'T', [DR_REQ_SEND] = 'S',
-	[DR_REQ_RELAY] = 'Y',	[DR_REQ_ANSWER] = 'N', [DR_REQ_SETTLE] = 'L', [DR_REQ_DONE] = 'D',
+	[DR_REQ_RECEIVE] = 'R',
+	[DR_REQ_ADMIT] = 'A',
+	[DR_REQ_ROUTE] = 'T',
+	[DR_REQ_SEND] = 'S',
+	[DR_REQ_RELAY] = 'Y',
+	[DR_REQ_ANSWER] = 'N',
+	[DR_REQ_SETTLE] = 'L',
+	[DR_REQ_DONE] = 'D',
 };
 
 void
@@ -127,7 +133,8 @@ dr_end_code(const struct dr_request *req, char out[3])
 }
 
 static void
-add_since(struct dr_strbuf *out, const char *name, const struct dr_request *req, uint64_t at)
+add_since(
+    struct dr_strbuf *out, const char *name, const struct dr_request *req, uint64_t at)
 {
 	if (at == 0)
 		dr_strbuf_addf(out, ",\"%s\":null", name);
@@ -147,13 +154,15 @@ add_who(struct dr_strbuf *out, const struct dr_request *req)
 	dr_strbuf_adds(out, ",\"model\":");
 	dr_json_add_string(out, req->facts.model);
 	dr_strbuf_adds(out, ",\"provider\":");
-	dr_json_add_string(out,
-	    req->n_attempts > 0 ? req->attempts[req->n_attempts - 1].provider->record->name :
-				  NULL);
+	dr_json_add_string(
+	    out, req->n_attempts > 0
+		     ? req->attempts[req->n_attempts - 1].provider->record->name
+		     : NULL);
 }
 
 void
-dr_access_log_write(struct dr_access_log *log, const struct dr_request *req, int64_t charge_nano)
+dr_access_log_write(
+    struct dr_access_log *log, const struct dr_request *req, int64_t charge_nano)
 {
 	char when[DR_CLOCK_TEXT], end[3];
 	const struct dr_usage *u = &req->usage;
@@ -169,15 +178,17 @@ dr_access_log_write(struct dr_access_log *log, const struct dr_request *req, int
 	dr_strbuf_addf(out, "{\"t\":\"%s\",\"req\":\"%s\"", when, req->id);
 	add_who(out, req);
 	dr_strbuf_addf(out,
-	    ",\"attempts\":%u,\"status\":%d,\"end\":\"%s\",\"error\":", req->n_sent, req->status,
-	    end);
-	dr_json_add_string(out, req->err != DR_OK ? dr_error_info(req->err)->name : NULL);
+	    ",\"attempts\":%u,\"status\":%d,\"end\":\"%s\",\"error\":", req->n_sent,
+	    req->status, end);
+	dr_json_add_string(
+	    out, req->err != DR_OK ? dr_error_info(req->err)->name : NULL);
 	dr_strbuf_addf(out,
 	    ",\"stream\":%s,\"in\":%lld,\"cache_write\":%lld,\"cache_read\":%lld,\"out\":%lld,"
 	    "\"estimated\":%s,\"nano_usd\":%lld",
 	    req->facts.stream ? "true" : "false", (long long)u->input,
-	    (long long)(u->cache_write_5m + u->cache_write_1h), (long long)u->cache_read,
-	    (long long)u->output, req->estimated ? "true" : "false", (long long)charge_nano);
+	    (long long)(u->cache_write_5m + u->cache_write_1h),
+	    (long long)u->cache_read, (long long)u->output,
+	    req->estimated ? "true" : "false", (long long)charge_nano);
 	add_since(out, "ttft_ms", req, req->first_byte_ms);
 	add_since(out, "ms", req, req->ended_ms);
 	dr_strbuf_addf(out, ",\"bytes\":%llu}\n", (unsigned long long)req->bytes_out);

@@ -75,12 +75,18 @@ failed(struct dr_request *req, enum dr_outcome outcome, const char *why)
 
 /* ---- judging a whole answer ---- */
 
+/* Is the answer of this type, and readable? We ask for no encoding and hand on none: a
+ * body that came encoded all the same would reach the client without the header that
+ * says so. */
 static bool
 is_type(struct dr_exchange *up, const char *type)
 {
 	const char *value = dr_http_header(up->transfer, "content-type");
+	const char *encoding = dr_http_header(up->transfer, "content-encoding");
 	size_t n = strlen(type);
 
+	if (encoding != NULL && strcasecmp(encoding, "identity") != 0)
+		return false;
 	return value != NULL && strncasecmp(value, type, n) == 0 &&
 	       (value[n] == '\0' || value[n] == ';' || value[n] == ' ');
 }
@@ -169,7 +175,7 @@ judge_unary(struct dr_request *req)
 	if (up->status < 200 || up->status > 299) {
 		judge_error(req);
 	} else if (!is_type(up, "application/json")) {
-		failed(req, DR_OUTCOME_SERVER, "wrong content type");
+		failed(req, DR_OUTCOME_SERVER, "wrong content type or encoding");
 	} else if (!dr_json_scan(
 		       up->held.data, up->held.len, no_member, NULL, err, sizeof err)) {
 		failed(req, DR_OUTCOME_SERVER, "answer is not a JSON object");
@@ -224,7 +230,7 @@ on_head(void *arg, struct dr_transfer *transfer, int status)
 		dr_relay_tap(req);
 	if (status >= 200 && status < 300 && req->facts.stream && up->tap == NULL &&
 	    req->handler->kind == DR_HANDLER_GENERATE)
-		failed(req, DR_OUTCOME_SERVER, "wrong content type");
+		failed(req, DR_OUTCOME_SERVER, "wrong content type or encoding");
 }
 
 /* Held until it is whole; a long one with a known length is let through as it comes. */
@@ -351,7 +357,6 @@ start_transfer(struct dr_request *req, const struct dr_provider *provider)
 		.body = up->pieces,
 		.connect_timeout_ms = (unsigned)s->connect_timeout,
 		.http2 = req->facts.stream ? s->http2_streams : s->http2,
-		.trickles = req->facts.stream,
 		.arg = req,
 		.on_head = on_head,
 		.on_body = on_body,

@@ -1,9 +1,9 @@
 /*
  * reply - what the gateway itself says: heads, local answers, errors.
  *
- * Every head of every answer is written by dr_reply_head(), so that the request id, CORS and the
- * limits left are never forgotten. Errors take their status, type and retry hint from
- * errors.def and their shape from the dialect of the route.
+ * Every head of every answer is written by dr_reply_head(), so that the request id,
+ * CORS and the limits left are never forgotten. Errors take their status, type and
+ * retry hint from errors.def and their shape from the dialect of the route.
  */
 #include <stdio.h>
 #include <string.h>
@@ -16,8 +16,8 @@
 #include "gateway/gateway.h"
 #include "gateway/request.h"
 
-#define MAX_HEAD 8192
-#define USUAL_HEAD 1000 /* one allocation instead of five */
+#define MAX_HEAD         8192
+#define USUAL_HEAD       1000 /* one allocation instead of five */
 #define MAX_ERROR_ANSWER (64 * 1024)
 
 static const char *
@@ -27,10 +27,12 @@ reason(int status)
 		int status;
 		const char *text;
 	} known[] = { { 200, "OK" }, { 204, "No Content" }, { 400, "Bad Request" },
-		{ 401, "Unauthorized" }, { 402, "Payment Required" }, { 403, "Forbidden" },
-		{ 404, "Not Found" }, { 405, "Method Not Allowed" }, { 413, "Content Too Large" },
+		{ 401, "Unauthorized" }, { 402, "Payment Required" },
+		{ 403, "Forbidden" }, { 404, "Not Found" },
+		{ 405, "Method Not Allowed" }, { 413, "Content Too Large" },
 		{ 422, "Unprocessable Content" }, { 426, "Upgrade Required" },
-		{ 429, "Too Many Requests" }, { 431, "Request Header Fields Too Large" },
+		{ 429, "Too Many Requests" },
+		{ 431, "Request Header Fields Too Large" },
 		{ 500, "Internal Server Error" }, { 502, "Bad Gateway" },
 		{ 503, "Service Unavailable" }, { 504, "Gateway Timeout" },
 		{ 529, "Overloaded" } };
@@ -68,7 +70,8 @@ add_limits_left(struct dr_strbuf *head, const struct dr_request *req)
 		if (reset_in >= 60000)
 			dr_strbuf_addf(head, "%lldm", (long long)(reset_in / 60000));
 		/* whole seconds, rounded up: "1m0s" */
-		dr_strbuf_addf(head, "%llds\r\n", (long long)((reset_in % 60000 + 999) / 1000));
+		dr_strbuf_addf(
+		    head, "%llds\r\n", (long long)((reset_in % 60000 + 999) / 1000));
 	}
 	dr_money_format(a->balance_left, usd);
 	dr_strbuf_addf(head, "x-derouter-balance-remaining: %s\r\n", usd);
@@ -100,8 +103,8 @@ add_cors(struct dr_strbuf *head, const struct dr_request *req)
 }
 
 void
-dr_reply_head(struct dr_request *req, int status, const char *content_type, int64_t length,
-    const char *extra)
+dr_reply_head(struct dr_request *req, int status, const char *content_type,
+    int64_t length, const char *extra)
 {
 	struct dr_strbuf head;
 
@@ -114,9 +117,8 @@ dr_reply_head(struct dr_request *req, int status, const char *content_type, int6
 		return;
 	dr_strbuf_init(&head, MAX_HEAD);
 	dr_strbuf_reserve(&head, USUAL_HEAD);
-	dr_strbuf_addf(&head,
-	    "Status: %d %s\r\nrequest-id: %s\r\nx-request-id: %s\r\n", status, reason(status),
-	    req->id, req->id);
+	dr_strbuf_addf(&head, "Status: %d %s\r\nrequest-id: %s\r\nx-request-id: %s\r\n",
+	    status, reason(status), req->id, req->id);
 	if (content_type != NULL)
 		dr_strbuf_addf(&head, "content-type: %s\r\n", content_type);
 	if (length >= 0)
@@ -125,7 +127,8 @@ dr_reply_head(struct dr_request *req, int status, const char *content_type, int6
 	if (req->admitted && status < 300 && req->handler->kind == DR_HANDLER_GENERATE)
 		add_limits_left(&head, req);
 	if (req->n_sent > 0)
-		dr_strbuf_addf(&head, "x-derouter-provider-attempts: %u\r\n", req->n_sent);
+		dr_strbuf_addf(
+		    &head, "x-derouter-provider-attempts: %u\r\n", req->n_sent);
 	dr_strbuf_adds(&head, extra);
 	dr_strbuf_adds(&head, "\r\n");
 	DR_ASSERT(!head.failed); /* every part is bounded well below MAX_HEAD */
@@ -144,11 +147,13 @@ dr_reply_body(struct dr_request *req, const char *bytes, size_t len)
 /* ---- local answers ---- */
 
 void
-dr_reply_text(struct dr_request *req, int status, const char *content_type, const char *text)
+dr_reply_text(
+    struct dr_request *req, int status, const char *content_type, const char *text)
 {
 	size_t len = strlen(text);
 
-	dr_reply_head(req, status, content_type, (int64_t)len, "cache-control: no-store\r\n");
+	dr_reply_head(
+	    req, status, content_type, (int64_t)len, "cache-control: no-store\r\n");
 	dr_reply_body(req, text, len);
 	dr_request_go(req, DR_REQ_SETTLE);
 }
@@ -192,7 +197,8 @@ add_retry_hint(struct dr_strbuf *extra, const struct dr_request *req,
 		return;
 	if (ms < 0)
 		ms = (int64_t)info->retry * 1000;
-	/* whole seconds, rounded up: a client that waits so long is not refused again */
+	/* whole seconds, rounded up: a client that waits so long is not refused again
+	 */
 	dr_strbuf_addf(extra, "retry-after: %lld\r\n", (long long)((ms + 999) / 1000));
 	if (req->err == DR_ERR_RPM)
 		dr_strbuf_addf(extra, "retry-after-ms: %lld\r\n", (long long)ms);
@@ -224,17 +230,20 @@ reply_error_event(struct dr_request *req)
 		req->broken = true;
 		return;
 	}
-	if (dr_tap_state(req->up.tap)->complete || dr_tap_state(req->up.tap)->error_seen)
+	if (dr_tap_state(req->up.tap)->complete ||
+	    dr_tap_state(req->up.tap)->error_seen)
 		return; /* the stream has had its end */
 	if (req->up.tap != NULL) {
 		const struct dr_tap_state *tap = dr_tap_state(req->up.tap);
 
 		sequence = tap->sequence + 1;
-		if (tap->mid_event) /* an event too long to hold is partly out: end it first */
+		if (tap->mid_event) /* an event too long to hold is partly out: end it
+				       first */
 			dr_reply_body(req, "\n\n", 2);
 	}
 	dr_strbuf_init(&event, MAX_ERROR_ANSWER);
-	dr_error_event(req->shape, req->err, error_text(req), req->id, sequence, &event);
+	dr_error_event(
+	    req->shape, req->err, error_text(req), req->id, sequence, &event);
 	dr_reply_body(req, event.data, event.len);
 	dr_strbuf_fini(&event);
 }
@@ -254,9 +263,9 @@ dr_reply_error(struct dr_request *req)
 	add_error_headers(&extra, req);
 	/* PROVIDER_REFUSED keeps the provider's own status */
 	dr_reply_head(req,
-	    req->err == DR_ERR_PROVIDER_REFUSED && req->up.status >= 400 ?
-		req->up.status :
-		dr_error_info(req->err)->status,
+	    req->err == DR_ERR_PROVIDER_REFUSED && req->up.status >= 400
+		? req->up.status
+		: dr_error_info(req->err)->status,
 	    "application/json", (int64_t)body.len, extra.data);
 	dr_reply_body(req, body.data, body.len);
 	dr_strbuf_fini(&body);

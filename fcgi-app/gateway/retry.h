@@ -22,7 +22,8 @@ bool dr_retry_allowed(const struct dr_request *req);
 bool dr_retry_same(
     struct dr_request *req, int64_t cooling_ms, void (*over)(struct dr_timer *));
 
-/* What this request's failed tries are to the caller; PROVIDER_TIMEOUT where there is none. */
+/* What this request's failed tries are to the caller; PROVIDER_TIMEOUT where there is
+ * none. */
 enum dr_error dr_retry_failure(const struct dr_request *req);
 
 /* Every way is closed, and dr_route() has weighed the failures: fail with that one. */

@@ -13,7 +13,7 @@
 
 #define BYTES_PER_TOKEN 4
 #define MAX_RECEIPT     (32 * 1024)
-#define USUAL_RECEIPT 1000 /* one allocation instead of five */
+#define USUAL_RECEIPT   1000 /* one allocation instead of five */
 
 /* ---- usage ---- */
 
@@ -23,15 +23,23 @@ tokens_of_bytes(uint64_t bytes)
 	return (int64_t)((bytes + BYTES_PER_TOKEN - 1) / BYTES_PER_TOKEN);
 }
 
-/* A stream that was not reported to its end: what was seen, and estimates for the rest. */
+/* A stream that was not reported to its end: what was seen, and estimates for the rest.
+ */
 static void
 usage_of_stream(const struct dr_request *req, struct dr_usage *usage, bool *estimated)
 {
 	const struct dr_tap_state *tap = dr_tap_state(req->up.tap);
+	int64_t most =
+	    req->facts.max_tokens >= 0 ? req->facts.max_tokens : req->model->max_output;
 	int64_t produced = tokens_of_bytes(tap->output_bytes);
 
+	/* more than was asked for is the provider's affair, never the caller's bill */
+	if (produced / req->facts.choices > most)
+		produced = most * req->facts.choices;
+
 	*usage = tap->usage;
-	if (!usage->input_seen && (tap->token_seen || (req->head_sent && !tap->error_seen))) {
+	if (!usage->input_seen &&
+	    (tap->token_seen || (req->head_sent && !tap->error_seen))) {
 		usage->input = tokens_of_bytes(req->body_bytes);
 		*estimated = true;
 	}
@@ -49,7 +57,8 @@ dr_usage_so_far(const struct dr_request *req, struct dr_usage *usage, bool *esti
 	if (req->up.tap != NULL) {
 		usage_of_stream(req, usage, estimated);
 	} else if (req->estimated && req->head_sent && !req->passed_through) {
-		/* a good answer that names no usage: charged by its bytes, never nothing */
+		/* a good answer that names no usage: charged by its bytes, never
+		 * nothing */
 		usage->input = tokens_of_bytes(req->body_bytes);
 		usage->output = tokens_of_bytes(req->bytes_out);
 	}
@@ -65,7 +74,8 @@ dr_cost_so_far(struct dr_request *req)
 		return;
 	req->costed_ms = dr_clock_ms();
 	dr_usage_so_far(req, &usage, &estimated);
-	req->ticket.cost_so_far_nano = dr_price_times(req->price, &usage, req->price_ppm);
+	req->ticket.cost_so_far_nano =
+	    dr_price_times(req->price, &usage, req->price_ppm);
 }
 
 /* ---- the receipt ---- */
@@ -105,8 +115,9 @@ add_attempts(struct dr_strbuf *out, const struct dr_request *req)
 
 		dr_strbuf_addf(out, "%s{\"provider\":", i > 0 ? "," : "");
 		dr_json_add_string(out, a->provider->record->name);
-		dr_strbuf_addf(out, ",\"status\":%d,\"outcome\":\"%s\",\"ms\":%u,\"why\":",
-		    a->status, outcome_name[a->outcome], a->ms);
+		dr_strbuf_addf(out,
+		    ",\"status\":%d,\"outcome\":\"%s\",\"ms\":%u,\"why\":", a->status,
+		    outcome_name[a->outcome], a->ms);
 		dr_json_add_string(out, a->why);
 		dr_strbuf_addc(out, '}');
 	}
@@ -117,16 +128,17 @@ static void
 add_usage(struct dr_strbuf *out, const struct dr_request *req)
 {
 	const struct dr_usage *u = &req->usage;
-	const char *raw = req->raw_usage.len > 0 ? req->raw_usage.data :
-	    req->up.tap != NULL			 ? dr_tap_state(req->up.tap)->raw_usage :
-						   "";
+	const char *raw = req->raw_usage.len > 0 ? req->raw_usage.data
+			  : req->up.tap != NULL  ? dr_tap_state(req->up.tap)->raw_usage
+						 : "";
 
 	dr_strbuf_addf(out,
 	    ",\"usage\":{\"input\":%lld,\"cache_write_5m\":%lld,\"cache_write_1h\":%lld,"
 	    "\"cache_read\":%lld,\"output\":%lld,\"web_searches\":%lld},\"estimated\":%s,"
 	    "\"raw_usage\":",
-	    (long long)u->input, (long long)u->cache_write_5m, (long long)u->cache_write_1h,
-	    (long long)u->cache_read, (long long)u->output, (long long)u->web_searches,
+	    (long long)u->input, (long long)u->cache_write_5m,
+	    (long long)u->cache_write_1h, (long long)u->cache_read,
+	    (long long)u->output, (long long)u->web_searches,
 	    req->estimated ? "true" : "false");
 	dr_json_add_string(out, raw[0] != '\0' ? raw : NULL);
 }
@@ -137,14 +149,16 @@ write_receipt(struct dr_strbuf *out, const struct dr_request *req, int64_t charg
 	char end[3];
 
 	dr_end_code(req, end);
-	dr_strbuf_addf(out, "{\"id\":\"%s\",\"key\":\"%s\",\"route\":\"%s\",\"model_asked\":",
-	    req->id, req->key.key_id, req->handler->path);
+	dr_strbuf_addf(out,
+	    "{\"id\":\"%s\",\"key\":\"%s\",\"route\":\"%s\",\"model_asked\":", req->id,
+	    req->key.key_id, req->handler->path);
 	dr_json_add_string(out, req->facts.model);
 	dr_strbuf_adds(out, ",\"model_served\":");
 	dr_json_add_string(out, req->n_sent > 0 ? req->model->name : NULL);
 	dr_strbuf_addf(out, ",\"stream\":%s,\"status\":%d,\"end\":\"%s\",\"error\":",
 	    req->facts.stream ? "true" : "false", req->status, end);
-	dr_json_add_string(out, req->err != DR_OK ? dr_error_info(req->err)->name : NULL);
+	dr_json_add_string(
+	    out, req->err != DR_OK ? dr_error_info(req->err)->name : NULL);
 	if (req->provider_text[0] != '\0') {
 		dr_strbuf_adds(out, ",\"provider_message\":");
 		dr_json_add_string(out, req->provider_text);
@@ -154,12 +168,14 @@ write_receipt(struct dr_strbuf *out, const struct dr_request *req, int64_t charg
 	add_usage(out, req);
 	dr_strbuf_addf(out,
 	    ",\"price_date\":\"%s\",\"hold_nano_usd\":%lld,\"charge_nano_usd\":%lld}",
-	    req->price->date, (long long)req->ticket.admitted.hold_nano, (long long)charge);
+	    req->price->date, (long long)req->ticket.admitted.hold_nano,
+	    (long long)charge);
 }
 
 /* ---- booking ---- */
 
-/* Something was produced for the caller: it reached it, or would have, had it not left. */
+/* Something was produced for the caller: it reached it, or would have, had it not left.
+ */
 static bool
 is_charged(const struct dr_request *req)
 {
@@ -173,7 +189,8 @@ dr_settle(struct dr_request *req)
 {
 	struct dr_strbuf receipt;
 	struct dr_settlement booking = { 0 };
-	bool charged = is_charged(req) && (req->err == DR_OK || req->up.tap != NULL || req->estimated);
+	bool charged = is_charged(req) &&
+		       (req->err == DR_OK || req->up.tap != NULL || req->estimated);
 
 	if (!req->admitted)
 		return 0;
@@ -181,8 +198,8 @@ dr_settle(struct dr_request *req)
 		dr_usage_so_far(req, &req->usage, &req->estimated);
 	else
 		req->usage = (struct dr_usage){ 0 };
-	booking.charge_nano = charged ? 
-		dr_price_times(req->price, &req->usage, req->price_ppm) : 0;
+	booking.charge_nano =
+	    charged ? dr_price_times(req->price, &req->usage, req->price_ppm) : 0;
 	dr_strbuf_init(&receipt, MAX_RECEIPT);
 	dr_strbuf_reserve(&receipt, USUAL_RECEIPT);
 	write_receipt(&receipt, req, booking.charge_nano);
@@ -190,7 +207,9 @@ dr_settle(struct dr_request *req)
 	booking.estimated = req->estimated;
 	booking.model = req->model->name;
 	booking.provider =
-	    req->n_attempts > 0 ? req->attempts[req->n_attempts - 1].provider->record->name : "";
+	    req->n_attempts > 0
+		? req->attempts[req->n_attempts - 1].provider->record->name
+		: "";
 	booking.price_date = req->price->date;
 	booking.status = req->status;
 	booking.error = req->err != DR_OK ? dr_error_info(req->err)->name : "";

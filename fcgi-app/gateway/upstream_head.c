@@ -11,10 +11,11 @@
 
 #include "base/mem.h"
 
-#define MAX_TEXT (DR_MAX_PARAMS_BYTES + 8192)
+#define MAX_TEXT   (DR_MAX_PARAMS_BYTES + 8192)
 #define USUAL_TEXT 1000 /* one allocation instead of five */
 
-/* The caller's headers that go upstream, as FastCGI params; a '*' at the end matches the rest. */
+/* The caller's headers that go upstream, as FastCGI params; a '*' at the end matches
+ * the rest. */
 static const char *const allowed[] = {
 	"HTTP_ACCEPT",
 	"HTTP_ANTHROPIC_VERSION",
@@ -40,8 +41,8 @@ is_allowed(const char *name)
 	for (size_t i = 0; i < DR_N_ELEMENTS(allowed); i++) {
 		size_t n = strlen(allowed[i]);
 
-		if (allowed[i][n - 1] == '*' ? strncmp(name, allowed[i], n - 1) == 0 :
-					       strcmp(name, allowed[i]) == 0)
+		if (allowed[i][n - 1] == '*' ? strncmp(name, allowed[i], n - 1) == 0
+					     : strcmp(name, allowed[i]) == 0)
 			return true;
 	}
 	return false;
@@ -52,7 +53,8 @@ static void
 add_name(struct dr_strbuf *text, const char *param)
 {
 	for (const char *p = param + strlen("HTTP_"); *p != '\0'; p++)
-		dr_strbuf_addc(text, *p == '_' ? '-' : (char)tolower((unsigned char)*p));
+		dr_strbuf_addc(
+		    text, *p == '_' ? '-' : (char)tolower((unsigned char)*p));
 }
 
 /* A line break in a value would forge a header. */
@@ -62,15 +64,19 @@ is_clean(const char *value)
 	return value[strcspn(value, "\r\n")] == '\0';
 }
 
-/* Lines are gathered as text first, since it may move while it grows; `starts` are their offsets. */
+/* Lines are gathered as text first, since it may move while it grows; `starts` are
+ * their offsets. */
 static size_t
-add_callers(struct dr_strbuf *text, const struct dr_request *req, size_t *starts, size_t room)
+add_callers(
+    struct dr_strbuf *text, const struct dr_request *req, size_t *starts, size_t room)
 {
 	const char *name, *value;
 	size_t n = 0;
 
-	for (size_t i = 0; dr_fcgi_param_at(req->edge, i, &name, &value) && n < room; i++) {
-		if (strncmp(name, "HTTP_", 5) != 0 || !is_allowed(name) || !is_clean(value))
+	for (size_t i = 0; dr_fcgi_param_at(req->edge, i, &name, &value) && n < room;
+	     i++) {
+		if (strncmp(name, "HTTP_", 5) != 0 || !is_allowed(name) ||
+		    !is_clean(value))
 			continue;
 		starts[n++] = text->len;
 		add_name(text, name);
@@ -82,7 +88,8 @@ add_callers(struct dr_strbuf *text, const struct dr_request *req, size_t *starts
 }
 
 static size_t
-add_line(struct dr_strbuf *text, size_t *starts, size_t n, const char *name, const char *value)
+add_line(struct dr_strbuf *text, size_t *starts, size_t n, const char *name,
+    const char *value)
 {
 	starts[n] = text->len;
 	dr_strbuf_addf(text, "%s: %s", name, value);
@@ -91,8 +98,8 @@ add_line(struct dr_strbuf *text, size_t *starts, size_t n, const char *name, con
 }
 
 static size_t
-add_credential(struct dr_strbuf *text, size_t *starts, size_t n, const struct dr_request *req,
-    const struct dr_provider *provider)
+add_credential(struct dr_strbuf *text, size_t *starts, size_t n,
+    const struct dr_request *req, const struct dr_provider *provider)
 {
 	if (provider->credential == NULL)
 		return n;
@@ -111,7 +118,8 @@ dr_upstream_head_build(struct dr_upstream_head *head, const struct dr_request *r
 {
 	size_t starts[DR_MAX_UPSTREAM_LINES], n;
 
-	dr_provider_url(provider, req->handler->upstream_path, head->url, sizeof head->url);
+	dr_provider_url(
+	    provider, req->handler->upstream_path, head->url, sizeof head->url);
 	dr_strbuf_init(&head->text, MAX_TEXT);
 	dr_strbuf_reserve(&head->text, USUAL_TEXT);
 	n = add_callers(&head->text, req, starts, DR_MAX_UPSTREAM_LINES - 4);

@@ -19,7 +19,6 @@
  */
 #define RECEIVE_BYTES       (4 * 1024)
 #define RECEIVE_BYTES_HTTP2 (16 * 1024)
-#define TRICKLE_BYTES       (4 * 1024)  /* the same where many run for minutes */
 #define MIN_UPLOAD_BUFFER   (16 * 1024) /* libcurl's smallest */
 #define MAX_UPLOAD_BUFFER   (1024 * 1024)
 #define JOIN_BYTES          (16 * 1024) /* bodies in pieces up to here go in one write */
@@ -213,8 +212,14 @@ void
 dr_http_exchange_init(struct dr_transfer *transfer)
 {
 	CURL *easy = transfer->easy;
+	bool multiplex = dr_http_multiplexes(transfer->engine);
 
 	SET(easy, CURLOPT_PRIVATE, transfer);
+	SET(easy, CURLOPT_HTTP_VERSION,
+	    (long)(multiplex ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1));
+	SET(easy, CURLOPT_PIPEWAIT, 1L); /* a burst shares one HTTP/2 connection */
+	SET(easy, CURLOPT_BUFFERSIZE,
+	    (long)(multiplex ? RECEIVE_BYTES_HTTP2 : RECEIVE_BYTES));
 	SET(easy, CURLOPT_ERRORBUFFER, transfer->error);
 	SET(easy, CURLOPT_NOSIGNAL, 1L);
 	SET(easy, CURLOPT_QUICK_EXIT, 1L); /* else a cancel waits for getaddrinfo() */
@@ -373,6 +378,4 @@ dr_http_exchange_prepare(
 	set_body(transfer, request);
 	set_headers(transfer, request->headers);
 	set_method(transfer, request->method);
-	SET(transfer->easy, CURLOPT_BUFFERSIZE,
-	    (long)(request->trickles ? TRICKLE_BYTES : RECEIVE_BYTES));
 }

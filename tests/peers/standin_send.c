@@ -386,6 +386,10 @@ standin_send(struct conn *conn)
 				go_on = step_head(conn);
 			if (conn->phase == PHASE_BODY)
 				go_on = step_body(conn);
+		} else if (conn->timer.slot == 0) {
+			/* What a slow reader left: no other event tells that there is
+			 * room once it is written. */
+			go_on = true;
 		}
 		flushed = flush(conn);
 		if (flushed == BROKEN) {
