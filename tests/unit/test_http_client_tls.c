@@ -8,6 +8,7 @@
 #include <ftw.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -126,7 +127,9 @@ start_nginx(void)
 	if (nginx == 0) {
 		int null = open("/dev/null", O_WRONLY);
 
+		dup2(null, 1);
 		dup2(null, 2);
+		prctl(PR_SET_PDEATHSIG, SIGKILL); /* however this program ends */
 		setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin", 1);
 		execlp("nginx", "nginx", "-p", dir, "-c", path, (char *)NULL);
 		_exit(127);
