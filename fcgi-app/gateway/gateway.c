@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "gateway/request.h"
@@ -54,6 +55,23 @@ open_edge(struct dr_gateway *gw, int listen_fd)
 	return dr_fcgi_new(gw->loop, listen_fd, &options);
 }
 
+/*
+ * A responder that was restarted finds requests waiting at its socket: answer them when
+ * Redis and the list of providers are there, not with a 503 a few milliseconds before.
+ * Without Redis it begins all the same, after store_timeout.
+ */
+static void
+wait_until_ready(struct dr_gateway *gw)
+{
+	unsigned patience_ms = (unsigned)gw->config->settings->store_timeout;
+	uint64_t deadline_ms = dr_clock_ms() + patience_ms;
+
+	if (!dr_store_wait_up(gw->store, patience_ms))
+		return;
+	while (!dr_providers_ready(gw->providers) && dr_clock_ms() < deadline_ms)
+		dr_loop_turn(gw->loop); /* the parts' own timers keep it turning */
+}
+
 static void on_drain_poll(struct dr_timer *timer);
 
 struct dr_gateway *
@@ -83,6 +101,7 @@ dr_gateway_new(struct dr_loop *loop, struct dr_config *config, int listen_fd,
 	gw->http = dr_http_new(loop, &http);
 	gw->admission = dr_admission_new(loop, gw->store);
 	gw->providers = dr_providers_new(loop, gw->store, &gw->seal_key, config);
+	wait_until_ready(gw);
 	gw->fcgi = open_edge(gw, listen_fd);
 	return gw;
 fail:
