@@ -2,6 +2,9 @@
 // SDKs see it: the right class, the exact text, the request id.
 import test, { before, after } from 'node:test';
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import http from 'node:http';
+import path from 'node:path';
 import Anthropic from '@anthropic-ai/sdk';
 import Anthropic0 from 'anthropic-sdk-0';
 import OpenAI from 'openai';
@@ -40,6 +43,7 @@ before(async () => {
   keys.unknown = keys.good.slice(0, -1) + (keys.good.endsWith('a') ? 'b' : 'a');
   keys.poor = await stack.key_of(await stack.account_with('0.00'));
   keys.capped = await stack.key_of(account, '--budget', '0.000001', '--budget-period', 'month');
+  keys.single = await stack.key_of(account, '--concurrency', '1');
   keys.slow = await stack.key_of(account, '--rpm', '1');
   await stack.online(MODEL, keys.good);
   // a first call spends the capped key's budget, and the slow key's minute
@@ -91,67 +95,78 @@ function matches(actual, wanted, what) {
   else assert.equal(actual, wanted, what);
 }
 
+// One row of the table on one route through one server: raw, then by the SDKs.
+async function seen(server, where, key, body, [status, text, aType, oType, oCode, headers], bySdk = true) {
+  const got = await call(stack[server], { path: where.path, headers: key ? { authorization: `Bearer ${key}` } : {}, body });
+  assert.equal(got.status, status, got.text);
+  assert.match(got.headers['content-type'], /^application\/json/);
+  assert.match(got.headers['request-id'], /^req_[0-9a-z]+$/);
+  assert.equal(got.headers['x-request-id'], got.headers['request-id']);
+  if (where.anthropic) {
+    assert.equal(got.json.type, 'error');
+    assert.equal(got.json.error.type, aType);
+    assert.equal(got.json.request_id, got.headers['request-id']);
+  } else {
+    assert.deepEqual(Object.keys(got.json), ['error']);
+    assert.deepEqual(Object.keys(got.json.error).sort(), ['code', 'message', 'param', 'type']);
+    assert.equal(got.json.error.type, oType);
+    assert.equal(got.json.error.code, oCode);
+  }
+  matches(got.json.error.message, text);
+  for (const [header, value] of Object.entries(headers)) matches(got.headers[header], value, header);
+  if (!bySdk) return;
+  for (const sdk of sdkErrors(stack[server], where, key)) {
+    const error = await sdk.ask(body).then(() => assert.fail('no error'), (e) => e);
+    assert.equal(error.status, status);
+    assert.match(sdk.id(error) ?? '', /^req_/);
+    const wanted = sdk.newest && where.anthropic ? newest[status] ?? classes[status] : classes[status];
+    if (wanted) assert.equal(error.constructor.name, wanted);
+  }
+}
+
 for (const server of ['nginx', 'lighttpd'])
   for (const [name, where] of Object.entries(routes))
     for (const [what, send, status, text, aType, oType, oCode, headers] of table)
       test(`${server} ${name}: ${what}`, async () => {
         const key = keys[send.key ?? 'good'];
         const body = send.raw ?? where.body('model' in send ? send.model : MODEL, send.text ?? 'hello', send.extra);
-        const got = await call(stack[server], { path: where.path, headers: { authorization: `Bearer ${key}` }, body });
-        assert.equal(got.status, status, got.text);
-        assert.match(got.headers['content-type'], /^application\/json/);
-        assert.match(got.headers['request-id'], /^req_[0-9a-z]+$/);
-        assert.equal(got.headers['x-request-id'], got.headers['request-id']);
-        if (where.anthropic) {
-          assert.equal(got.json.type, 'error');
-          assert.equal(got.json.error.type, aType);
-          assert.equal(got.json.request_id, got.headers['request-id']);
-        } else {
-          assert.deepEqual(Object.keys(got.json), ['error']);
-          assert.deepEqual(Object.keys(got.json.error).sort(), ['code', 'message', 'param', 'type']);
-          assert.equal(got.json.error.type, oType);
-          assert.equal(got.json.error.code, oCode);
-        }
-        matches(got.json.error.message, text);
-        for (const [header, value] of Object.entries(headers)) matches(got.headers[header], value, header);
-        if (send.raw) return;
-        for (const sdk of sdkErrors(stack[server], where, key)) {
-          const error = await sdk.ask(body).then(() => assert.fail('no error'), (e) => e);
-          assert.equal(error.status, status);
-          assert.match(sdk.id(error) ?? '', /^req_/);
-          const wanted = sdk.newest && where.anthropic ? newest[status] ?? classes[status] : classes[status];
-          if (wanted) assert.equal(error.constructor.name, wanted);
-        }
+        await seen(server, where, key, body, [status, text, aType, oType, oCode, headers], !send.raw);
       });
 
-test('no key at all', async () => {
-  for (const where of Object.values(routes)) {
-    const got = await call(stack.nginx, { path: where.path, body: where.body(MODEL, 'hello') });
-    assert.equal(got.status, 401);
-    assert.equal(got.json.error.message, 'Missing API key');
-    assert.equal(got.headers['x-should-retry'], 'false');
-  }
-});
+const everywhere = async (check) => {
+  for (const server of ['nginx', 'lighttpd'])
+    for (const where of Object.values(routes)) await check(server, where);
+};
 
-test('max concurrency of the only provider', async () => {
-  for (const [name, where] of Object.entries(routes)) {
-    const held = call(stack.nginx, { path: where.path, headers: { 'x-api-key': keys.good }, body: where.body(full, '[[fault slow-head ms=1500]]') });
-    await until(`${name}: full`, async () => {
-      const got = await call(stack.nginx, { path: where.path, headers: { 'x-api-key': keys.good }, body: where.body(full, 'hello') });
-      return got.status === 503 && got.json.error.message === 'All providers are at max concurrency' && got.headers['retry-after'] === '2';
+test('no key at all', () => everywhere((server, where) =>
+  seen(server, where, null, where.body(MODEL, 'hello'), [401, 'Missing API key', A, I, null, { 'x-should-retry': 'false' }], false)));
+
+// A long stream holds the only slot while the row is looked at: its head is in, so it runs.
+async function whileHeld(where, key, model, check) {
+  const body = JSON.stringify(where.body(model, '[[stream events=300 gap_ms=100]]', { stream: true }));
+  let held;
+  await until('held', () => new Promise((done, fail) => {
+    held = http.request(new URL(where.path, stack.nginx), { method: 'POST', headers: { 'x-api-key': key, 'content-type': 'application/json' } }, (answer) => {
+      answer.on('error', () => {}).resume();
+      done(answer.statusCode === 200);
     });
-    await held;
-  }
-});
+    held.on('error', fail).end(body);
+  }));
+  held.on('error', () => {});
+  await check().finally(() => held.destroy());
+}
+
+test('max concurrency of the only provider', () => everywhere((server, where) => whileHeld(where, keys.good, full, () =>
+  seen(server, where, keys.good, where.body(full, 'hello'), [503, 'All providers are at max concurrency', 'api_error', 'server_error', null, { 'retry-after': '2' }]))));
+
+test("the key's own concurrency", () => everywhere((server, where) => whileHeld(where, keys.single, MODEL, () =>
+  seen(server, where, keys.single, where.body(MODEL, 'hello'), [429, 'Concurrent limit (1) exceeded', 'rate_limit_error', 'requests', 'rate_limit_exceeded', { 'retry-after': '1' }]))));
 
 test("the provider's credential fails: 502, and out of rotation", async () => {
   await stack.provider('auth', standin.url, { models: ['gpt-4o'] });
   await stack.online('gpt-4o', keys.good);
-  for (const where of Object.values(routes)) {
-    const got = await call(stack.nginx, { path: where.path, headers: { 'x-api-key': keys.good }, body: where.body('gpt-4o', '[[fault 401]]') });
-    assert.equal(got.status, 502);
-    assert.equal(got.json.error.message, 'Provider authentication failed');
-  }
+  await everywhere((server, where) =>
+    seen(server, where, keys.good, where.body('gpt-4o', '[[fault 401]]'), [502, 'Provider authentication failed', 'api_error', 'server_error', null, {}]));
 });
 
 test("the caller's own fault is passed through byte for byte, after one attempt", async () => {
@@ -187,4 +202,12 @@ test('nginx speaks JSON in the shape of the route', async () => {
     assert.equal(huge.status, 413);
     assert.equal(huge.json.error.type, 'request_too_large');
   }
+});
+
+// The last one: Redis does not come back.
+test('Redis out of reach is a 503, never a 401 or 402', async () => {
+  process.kill(Number(readFileSync(path.join(stack.state, 'redis.pid'), 'utf8')), 'SIGKILL');
+  await until('noticed', async () => (await call(stack.nginx, { method: 'GET', path: '/readyz' })).status === 503);
+  await everywhere((server, where) =>
+    seen(server, where, keys.good, where.body(MODEL, 'hello'), [503, "The gateway's data store is unreachable", 'api_error', 'server_error', null, { 'retry-after': '1' }]));
 });
