@@ -183,6 +183,7 @@ dr_http_start(struct dr_http *http, const struct dr_http_request *request)
 	transfer->head_done = transfer->head_too_big = false;
 	transfer->paused = transfer->held = false;
 	transfer->head_bytes = 0;
+	transfer->named_length = -1;
 	transfer->error[0] = '\0';
 	dr_http_exchange_prepare(transfer, request);
 	http->n_running++;

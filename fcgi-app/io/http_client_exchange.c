@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/limits.h"
 #include "base/mem.h"
@@ -56,6 +57,26 @@ read_body(char *to, size_t size, size_t count, void *arg)
 	}
 	transfer->body_read += got;
 	return got;
+}
+
+/*
+ * The request is about to go out. Should its kept connection turn out to be dead, curl
+ * sends it once more, and would take the next kept one, five times over: each of them a
+ * request that the provider may have seen. The second goes over a connection of its
+ * own, so there is no third.
+ */
+static int
+before_request(void *arg, char *peer_ip, char *own_ip, int peer_port, int own_port)
+{
+	struct dr_transfer *transfer = arg;
+
+	(void)peer_ip;
+	(void)own_ip;
+	(void)peer_port;
+	(void)own_port;
+	DR_CHECK(transfer, TRANSFER_MAGIC);
+	SET(transfer->easy, CURLOPT_FRESH_CONNECT, 1L);
+	return CURL_PREREQFUNC_OK;
 }
 
 /* curl goes back to the start when a kept connection was dead; never once a head is
@@ -162,6 +183,27 @@ set_body(struct dr_transfer *transfer, const struct dr_http_request *request)
 /* ---- the answer ---- */
 
 /* Called by curl for each line of each head, and for trailers. */
+/*
+ * Two lengths that differ: where this answer ends, and the next one on the connection
+ * begins, is anybody's guess (RFC 9112, 6.3). libcurl believes the last.
+ */
+static bool
+two_lengths(struct dr_transfer *transfer, const char *line, size_t len)
+{
+	static const char name[] = "content-length:";
+	const size_t n = sizeof name - 1;
+	int64_t length = 0;
+
+	if (len < n || (line[0] | 0x20) != 'c' || strncasecmp(line, name, n) != 0)
+		return false;
+	for (size_t i = n; i < len && length < INT64_MAX / 10 - 10; i++)
+		if (line[i] >= '0' && line[i] <= '9')
+			length = length * 10 + (line[i] - '0');
+	if (transfer->named_length < 0)
+		transfer->named_length = length;
+	return transfer->named_length != length;
+}
+
 static size_t
 on_header(char *line, size_t size, size_t count, void *arg)
 {
@@ -177,6 +219,8 @@ on_header(char *line, size_t size, size_t count, void *arg)
 		transfer->head_too_big = true;
 		return 0;
 	}
+	if (two_lengths(transfer, line, len))
+		return 0;
 	if (transfer->head_done || len > 2 || (line[0] != '\r' && line[0] != '\n'))
 		return len;
 	curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
@@ -240,6 +284,8 @@ dr_http_exchange_init(struct dr_transfer *transfer)
 	SET(easy, CURLOPT_OPENSOCKETDATA, transfer);
 	SET(easy, CURLOPT_CLOSESOCKETFUNCTION, dr_http_close_socket);
 	SET(easy, CURLOPT_CLOSESOCKETDATA, transfer->http);
+	SET(easy, CURLOPT_PREREQFUNCTION, before_request);
+	SET(easy, CURLOPT_PREREQDATA, transfer);
 	SET(easy, CURLOPT_READFUNCTION, read_body);
 	SET(easy, CURLOPT_READDATA, transfer);
 	SET(easy, CURLOPT_SEEKFUNCTION, seek_body);

@@ -83,6 +83,7 @@ struct dr_transfer {
 	bool paused; /* the caller wants no bytes */
 	bool held;   /* curl was refused some and keeps them */
 	size_t head_bytes;
+	int64_t named_length; /* by the head's content-length; -1: not yet */
 
 	const struct dr_http_piece *pieces; /* what read_body() hands out */
 	struct dr_http_piece rest;          /* where pieces points once it is ours */

@@ -111,7 +111,7 @@ export async function startStack({ workers = 2, set = {}, lighttpd = true } = {}
     account: env.account,
     redisSocket: env.redis_socket,
     async ctl(...words) {
-      const { stdout } = await exec(env.derouterctl, ['-c', env.config, ...words]);
+      const { stdout } = await exec(env.derouterctl, ['-c', env.config, ...words], { maxBuffer: 1 << 28 });
       return stdout.trim();
     },
     // Like ctl, but with what stands on standard input.

@@ -111,7 +111,9 @@ what_is_not_http_is_a_bad_answer(void **state)
 	static const char *const rows[] = { "SSH-2.0-OpenSSH_9.2\r\n\r\n",
 		"hello, world, this is HTTP/0.9", "HTTP/9.9 200 OK\r\n\r\n",
 		"HTTP/1.1 20x OK\r\n\r\n", "\r\n\r\n",
-		"HTTP/1.1 200 OK\r\nContent-Length: five\r\n\r\nhello" };
+		"HTTP/1.1 200 OK\r\nContent-Length: five\r\n\r\nhello",
+		"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n"
+		"content-length:  4\r\n\r\nhello" };
 
 	(void)state;
 	for (size_t i = 0; i < DR_N_ELEMENTS(rows); i++) {
@@ -358,6 +360,39 @@ a_kept_connection_that_died_is_replaced_unseen(void **state)
 	free(bytes);
 }
 
+/* A provider that breaks each connection off once it has the request sees it twice at
+ * most. */
+static void
+a_request_is_sent_twice_at_most(void **state)
+{
+	char *bytes = dr_calloc(1, 100000);
+	const struct dr_http_piece bodies[] = { { bytes, 100 }, { bytes, 100000 } };
+
+	(void)state;
+	for (size_t b = 0; b < DR_N_ELEMENTS(bodies); b++) {
+		struct seen seen[8], last;
+		unsigned before;
+
+		peer_says(plain, sizeof plain - 1, KEEP);
+		for (size_t i = 0; i < DR_N_ELEMENTS(seen); i++) {
+			seen_init(&seen[i]);
+			seen_start(&seen[i], "POST", url(), bodies, 1);
+		}
+		for (size_t i = 0; i < DR_N_ELEMENTS(seen); i++) {
+			turn_until(&seen[i].ends, 1);
+			seen_fini(&seen[i]);
+		}
+		before = peer.n_requests;
+		peer_says("", 0, RESET);
+		seen_init(&last);
+		exchange(&last, "POST", &bodies[b], 1);
+		assert_int_equal(last.result, DR_HTTP_RESET);
+		assert_int_equal(peer.n_requests - before, 2);
+		seen_fini(&last);
+	}
+	free(bytes);
+}
+
 int
 main(void)
 {
@@ -376,6 +411,7 @@ main(void)
 		T(a_hundred_requests_in_turn_use_one_connection),
 		T(requests_at_once_use_as_many_connections_and_then_reuse_them),
 		T(a_kept_connection_that_died_is_replaced_unseen),
+		T(a_request_is_sent_twice_at_most),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
