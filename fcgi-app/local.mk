@@ -89,6 +89,8 @@ libderouter_a_SOURCES += \
 	fcgi-app/gateway/provider_record.h \
 	fcgi-app/gateway/provider_rules.c \
 	fcgi-app/gateway/provider_slots.c \
+	fcgi-app/gateway/provider_state.c \
+	fcgi-app/gateway/provider_state.h \
 	fcgi-app/gateway/providers.c \
 	fcgi-app/gateway/providers.h \
 	fcgi-app/gateway/providers_poll.c \
@@ -106,6 +108,8 @@ libderouter_a_SOURCES += \
 	fcgi-app/gateway/script_args.h \
 	fcgi-app/gateway/settlement.c \
 	fcgi-app/gateway/settlement.h \
+	fcgi-app/gateway/start.c \
+	fcgi-app/gateway/start.h \
 	fcgi-app/gateway/steps.c \
 	fcgi-app/gateway/upstream_head.c \
 	fcgi-app/gateway/upstream_head.h

@@ -6,14 +6,11 @@
  * reads the configuration anew; a bad file keeps the old one. -t checks the
  * configuration and exits.
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -22,6 +19,7 @@
 #include "base/mem.h"
 #include "config/config.h"
 #include "gateway/gateway.h"
+#include "gateway/start.h"
 #include "handlers/handlers.h"
 #include "io/fcgi_conn.h"
 #include "io/loop.h"
@@ -198,38 +196,19 @@ open_socket(const struct dr_settings *s)
 	return STDIN_FILENO;
 }
 
-static bool
-open_log(const struct dr_settings *s)
-{
-	int fd;
-
-	if (s->log_file[0] == '\0')
-		return true;
-	fd = open(s->log_file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
-	if (fd < 0) {
-		dr_log_error(main, "log_file %s: %s", s->log_file, strerror(errno));
-		return false;
-	}
-	dr_log_set_fd(fd);
-	return true;
-}
-
 static int
 serve(struct process *p, struct dr_config *config)
 {
 	int fd = -1;
 
-	if (open_log(config->settings))
+	if (dr_start_log(config->settings))
 		fd = open_socket(config->settings);
 	if (fd < 0) {
 		dr_config_unref(&config);
 		return 1;
 	}
 	raise_fd_limit();
-#ifndef DR_DEBUG /* the leak checker of debug builds needs to look inside */
-	prctl(PR_SET_DUMPABLE, 0); /* credentials must not reach a core dump */
-#endif
-	signal(SIGPIPE, SIG_IGN);
+	dr_start_guard();
 	p->loop = dr_loop_new();
 	p->gateway = dr_gateway_new(p->loop, config, fd, dr_handlers);
 	if (p->gateway == NULL) {

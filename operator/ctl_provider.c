@@ -13,6 +13,7 @@
 
 #include "base/mem.h"
 #include "gateway/provider_record.h"
+#include "gateway/provider_state.h"
 #include "operator/ctl.h"
 #include "scripts/scripts.h"
 
@@ -446,7 +447,7 @@ provider_disable(struct ctl *ctl, int argc, char **argv)
 static int
 provider_remove(struct ctl *ctl, int argc, char **argv)
 {
-	char key[DR_PROVIDER_KEY_SIZE];
+	char key[DR_PROVIDER_KEY_SIZE], state[DR_PROVIDER_KEY_SIZE];
 	struct ctl_reply reply;
 	const char *name;
 	bool was_there;
@@ -464,6 +465,10 @@ provider_remove(struct ctl *ctl, int argc, char **argv)
 	was_there = reply.number == 1;
 	ctl_reply_free(&reply);
 	dr_provider_key_record(name, key);
+	dr_provider_key_state(name, state);
+	if (!ctl_command(ctl, &reply, (const char *[]){ "DEL", state, NULL }))
+		return CTL_FAILED;
+	ctl_reply_free(&reply);
 	if (!ctl_command(ctl, &reply, (const char *[]){ "DEL", key, NULL }))
 		return CTL_FAILED;
 	was_there = was_there || reply.number == 1;

@@ -11,4 +11,11 @@ derouterctl_SOURCES = \
 	operator/ctl_store.c \
 	operator/derouterctl.c
 derouterctl_LDADD = $(DR_LIBS)
+bin_PROGRAMS += derouter-watcher
+derouter_watcher_SOURCES = \
+	operator/beat.c \
+	operator/duties.h \
+	operator/watcher.c \
+	operator/watcher.h
+derouter_watcher_LDADD = $(DR_LIBS)
 EXTRA_DIST += operator/README.md

@@ -47,6 +47,7 @@ DR_UNIT_TESTS = \
 	tests/unit/test_provider_record \
 	tests/unit/test_provider_rules \
 	tests/unit/test_provider_slots \
+	tests/unit/test_provider_state \
 	tests/unit/test_providers \
 	tests/unit/test_routing \
 	tests/unit/test_settings \
@@ -59,7 +60,8 @@ DR_UNIT_TESTS = \
 	tests/unit/test_store_reply \
 	tests/unit/test_store_wire \
 	tests/unit/test_tap \
-	tests/unit/test_tap_usage
+	tests/unit/test_tap_usage \
+	tests/unit/test_watcher
 check_PROGRAMS += $(DR_UNIT_TESTS)
 TESTS += $(DR_UNIT_TESTS)
 endif

@@ -20,7 +20,9 @@ enum dr_log_level { DR_LOG_ERROR, DR_LOG_WARN, DR_LOG_INFO, DR_LOG_TRACE };
 #define DR_LOG_AREAS(X)                                                                \
 	X(main)                                                                        \
 	X(fcgi)                                                                        \
-	X(http) X(store) X(request) X(relay) X(admission) X(providers) X(config) X(ctl)
+	X(http)                                                                        \
+	X(store)                                                                       \
+	X(request) X(relay) X(admission) X(providers) X(config) X(ctl) X(watcher)
 
 enum dr_log_area {
 #define X(name) DR_AREA_##name,

@@ -10,34 +10,11 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "gateway/request.h"
+#include "gateway/start.h"
 
 #define MAX_IDLE_UPSTREAM 2048 /* connections kept for reuse: fewer means churn */
 #define DRAIN_GRACE_MS    2000 /* beyond drain_timeout, for what is nearly done */
 #define DRAIN_POLL_MS     20
-
-static void
-apply_log_settings(const struct dr_settings *s)
-{
-	dr_log_set_level(s->log_level[0] == 'e'   ? DR_LOG_ERROR
-			 : s->log_level[0] == 'w' ? DR_LOG_WARN
-						  : DR_LOG_INFO);
-	(void)dr_log_set_areas(
-	    s->log_areas); /* checked when the settings were loaded */
-}
-
-static struct dr_store *
-open_store(struct dr_loop *loop, const struct dr_settings *s)
-{
-	struct dr_store_options options = {
-		.address = s->redis_address,
-		.username = s->redis_username,
-		.password = s->redis_password,
-		.database = (unsigned)s->redis_database,
-		.timeout_ms = (unsigned)s->store_timeout,
-	};
-
-	return dr_store_new(loop, &options);
-}
 
 static struct dr_fcgi *
 open_edge(struct dr_gateway *gw, int listen_fd)
@@ -89,7 +66,7 @@ dr_gateway_new(struct dr_loop *loop, struct dr_config *config, int listen_fd,
 	gw->handlers = handlers;
 	dr_list_init(&gw->requests);
 	dr_timer_init(&gw->drain_timer, loop, on_drain_poll);
-	apply_log_settings(s);
+	dr_start_log_levels(s);
 	if (!dr_seal_key_load(s->secrets_key_file, &gw->seal_key, err, sizeof err)) {
 		dr_log_error(main, "%s", err);
 		goto fail;
@@ -97,7 +74,7 @@ dr_gateway_new(struct dr_loop *loop, struct dr_config *config, int listen_fd,
 	gw->access_log = dr_access_log_new(loop, s->access_log);
 	if (gw->access_log == NULL)
 		goto fail;
-	gw->store = open_store(loop, s);
+	gw->store = dr_start_store(loop, s);
 	gw->http = dr_http_new(loop, &http);
 	gw->admission = dr_admission_new(loop, gw->store);
 	gw->providers = dr_providers_new(loop, gw->store, &gw->seal_key, config);
@@ -120,7 +97,7 @@ dr_gateway_reload(struct dr_gateway *gw, struct dr_config *config)
 		dr_log_warn(config, "%s changed: in force only after a restart", name);
 	dr_config_unref(&gw->config);
 	gw->config = config;
-	apply_log_settings(config->settings);
+	dr_start_log_levels(config->settings);
 	dr_fcgi_set_max_body(gw->fcgi, (size_t)config->settings->max_body);
 	dr_providers_configure(gw->providers, config);
 	dr_access_log_reopen(gw->access_log);

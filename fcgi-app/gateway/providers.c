@@ -38,6 +38,7 @@ dr_provider_unref(struct dr_provider **provider)
 	if (p->credential != NULL)
 		dr_wipe(p->credential, strlen(p->credential));
 	free(p->credential);
+	dr_provider_state_fini(&p->state);
 	DR_FREE(p);
 }
 

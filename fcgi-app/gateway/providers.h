@@ -25,6 +25,7 @@
 #include "dialects/dialect.h"
 #include "gateway/breaker.h"
 #include "gateway/provider_record.h"
+#include "gateway/provider_state.h"
 #include "io/crypto.h"
 #include "io/loop.h"
 #include "io/store.h"
@@ -44,6 +45,7 @@ struct dr_provider {
 	const struct dr_provider_record *record; /* owned */
 	char *credential; /* owned, wiped when freed; NULL: none. Never logged */
 	struct dr_breaker breaker;
+	struct dr_provider_state state; /* as of the last poll */
 	unsigned running;    /* leases at the last count, over all processes */
 	uint64_t counted_ms; /* dr_clock_ms() of that count by Redis */
 };

@@ -17,7 +17,7 @@
 
 /* Between two polls while Redis is away, so that its return is soon seen. */
 #define AWAY_POLL_MS 100
-#define MAX_FIELDS   64 /* of a record; more than the table has */
+#define MAX_TEXTS    128 /* of a record or a state; more than the tables have */
 
 /* One name of the directory. */
 struct dr_entry {
@@ -28,6 +28,7 @@ struct dr_entry {
 	char name[DR_MAX_PROVIDER_NAME + 1];
 	struct dr_provider *provider; /* a reference; NULL: not read yet, or damaged */
 	char complaint[256];          /* the last one logged: each is said once */
+	char state_complaint[256];    /* ... of its state */
 	bool seen;                    /* named in this poll */
 };
 
@@ -95,22 +96,21 @@ replace(struct dr_entry *entry, struct dr_provider *fresh)
 	    fresh->record->enabled ? "" : ", disabled");
 }
 
-/* The texts of a record; 0 with the reason where they are none. */
+/* The texts of a record or a state; 0 with the reason where they are none. */
 static size_t
-read_texts(
-    const struct dr_reply *reply, const char *texts[MAX_FIELDS], const char **why)
+read_texts(const struct dr_reply *reply, const char *texts[MAX_TEXTS], const char **why)
 {
 	size_t n = dr_reply_count(reply);
 
-	*why = n == 0 ? "it has no record" : "its record has too many fields";
-	if (n > MAX_FIELDS || n % 2 != 0)
+	*why = n == 0 ? "it has no record" : "it has too many fields";
+	if (n > MAX_TEXTS || n % 2 != 0)
 		return 0;
 	for (size_t i = 0; i < n; i++) {
 		size_t len;
 
 		texts[i] = dr_reply_string(dr_reply_at(reply, i), &len);
 		if (strlen(texts[i]) != len) {
-			*why = "its record holds a zero byte";
+			*why = "a field holds a zero byte";
 			return 0;
 		}
 	}
@@ -120,7 +120,7 @@ read_texts(
 static void
 read_record(struct dr_entry *entry, const struct dr_reply *reply)
 {
-	const char *texts[MAX_FIELDS], *why;
+	const char *texts[MAX_TEXTS], *why;
 	size_t n = read_texts(reply, texts, &why);
 	struct dr_provider_record *record;
 	char err[200], *credential;
@@ -144,6 +144,24 @@ read_record(struct dr_entry *entry, const struct dr_reply *reply)
 		complain(entry, err);
 	else
 		replace(entry, provider_new(record, credential));
+}
+
+/* What cannot be read of it counts as absent; said once, until it is whole again. */
+static void
+read_state(struct dr_entry *entry, const struct dr_reply *reply)
+{
+	const char *texts[MAX_TEXTS], *why;
+	size_t n = read_texts(reply, texts, &why);
+	char err[sizeof entry->state_complaint] = "";
+
+	if (n == 0)
+		snprintf(err, sizeof err, "%s", why);
+	else
+		(void)dr_provider_state_read(
+		    &entry->provider->state, texts, n, err, sizeof err);
+	if (err[0] != '\0' && strcmp(entry->state_complaint, err) != 0)
+		dr_log_error(providers, "%s: of its state: %s", entry->name, err);
+	snprintf(entry->state_complaint, sizeof entry->state_complaint, "%s", err);
 }
 
 /* ---- the poll ---- */
@@ -177,9 +195,10 @@ on_read(struct dr_store_call *call, enum dr_error err, const struct dr_reply *re
 	} else if (err != DR_OK) {
 		complain(entry, "its keys in Redis cannot be read");
 	} else {
-		if (dr_reply_count(reply) > 1)
-			read_record(entry, dr_reply_at(reply, 1));
+		if (dr_reply_count(reply) > 2)
+			read_record(entry, dr_reply_at(reply, 2));
 		if (entry->provider != NULL) {
+			read_state(entry, dr_reply_at(reply, 1));
 			entry->provider->running =
 			    (unsigned)dr_reply_int(dr_reply_at(reply, 0), 0);
 			entry->provider->counted_ms = dr_clock_ms();
@@ -193,19 +212,22 @@ static void
 start_read(struct dr_entry *entry)
 {
 	char tag[DR_PROVIDER_KEY_SIZE], record[DR_PROVIDER_KEY_SIZE];
-	char running[DR_PROVIDER_KEY_SIZE], generation[24] = "";
-	struct dr_arg args[3] = { { record, 0 }, { running, 0 }, { generation, 0 } };
+	char running[DR_PROVIDER_KEY_SIZE], state[DR_PROVIDER_KEY_SIZE];
+	char generation[24] = "";
+	struct dr_arg args[] = { { record, 0 }, { running, 0 }, { state, 0 },
+		{ generation, 0 } };
 
 	dr_provider_key_tag(entry->name, tag);
 	dr_provider_key_record(entry->name, record);
 	dr_provider_key_running(entry->name, running);
+	dr_provider_key_state(entry->name, state);
 	if (entry->provider != NULL)
 		snprintf(generation, sizeof generation, "%lld",
 		    (long long)entry->provider->record->generation);
 	for (size_t i = 0; i < DR_N_ELEMENTS(args); i++)
 		args[i].len = strlen(args[i].data);
 	entry->read.done = on_read;
-	dr_store_eval(entry->providers->store, tag, &dr_script_provider_read, 2, args,
+	dr_store_eval(entry->providers->store, tag, &dr_script_provider_read, 3, args,
 	    DR_N_ELEMENTS(args), &entry->read);
 }
 

@@ -395,6 +395,7 @@ dr_loop_free(struct dr_loop **loop)
 	close_own_handle((uv_handle_t *)&l->before_wait);
 	for (unsigned i = 0; i < l->n_signals; i++)
 		close_own_handle((uv_handle_t *)&l->signals[i].handle);
+	uv_run(&l->uv, UV_RUN_NOWAIT); /* takes up a stop that no run has seen */
 	uv_run(&l->uv, UV_RUN_DEFAULT);
 	DR_ASSERT(uv_loop_close(&l->uv) == 0); /* EBUSY: a watcher was left behind */
 	free(l->heap);

@@ -159,7 +159,7 @@ export async function startStack({ workers = 2, set = {}, lighttpd = true } = {}
       return (await readFile(path.join(state, 'access.log'), 'utf8').catch(() => '')).split('\n').filter(Boolean).map((line) => JSON.parse(line));
     },
     async operatorLog() {
-      const texts = await Promise.all(['derouter.log', ...Array.from({ length: workers }, (_, i) => `worker-${i + 1}.log`)].map((name) =>
+      const texts = await Promise.all(['derouter.log', 'watcher.log', ...Array.from({ length: workers }, (_, i) => `worker-${i + 1}.log`)].map((name) =>
         readFile(path.join(state, name), 'utf8').catch(() => '')));
       return texts.join('');
     },
@@ -172,9 +172,13 @@ export async function startStack({ workers = 2, set = {}, lighttpd = true } = {}
       }
       return pids;
     },
-    // Change settings of the running responders; true for all of them once this returns.
+    async watcherPid() {
+      return Number((await readFile(path.join(state, 'watcher.pid'), 'utf8')).trim());
+    },
+    // Change settings of the running responders and the watcher; true for all of them once this returns.
     async reload(settings) {
-      const pids = await stack.workerPids();
+      const watcher = await stack.watcherPid().catch(() => 0);
+      const pids = [...(await stack.workerPids()), ...(watcher ? [watcher] : [])];
       const told = async () => ((await stack.operatorLog()).match(/configuration read anew/g) ?? []).length;
       const before = await told();
       let text = await readFile(env.config, 'utf8');

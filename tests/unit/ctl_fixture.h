@@ -1,7 +1,7 @@
 /*
  * ctl_fixture - derouterctl as it was built, run against a redis-server of its own.
  *
- * The program is $builddir/derouterctl ("." without builddir).
+ * The program is $builddir/derouterctl ("." without builddir), or what `program` names.
  */
 #ifndef DR_TESTS_CTL_FIXTURE_H
 #define DR_TESTS_CTL_FIXTURE_H
@@ -13,6 +13,9 @@
 
 static struct redis redis;
 static struct dr_store *store; /* to look behind what derouterctl did */
+
+/* What is run: the watcher's tests put its name here. */
+static const char *program = "derouterctl";
 
 /* What the last run left. */
 static char out[1 << 20], err[1 << 16];
@@ -56,7 +59,7 @@ exec_ctl(char **argv, int in, int to, int to_err)
 	char path[4096];
 
 	snprintf(
-	    path, sizeof path, "%s/derouterctl", builddir != NULL ? builddir : ".");
+	    path, sizeof path, "%s/%s", builddir != NULL ? builddir : ".", program);
 	dup2(in, STDIN_FILENO);
 	dup2(to, STDOUT_FILENO);
 	dup2(to_err, STDERR_FILENO);

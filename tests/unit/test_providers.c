@@ -154,8 +154,28 @@ a_zero_byte_in_a_record_is_damage(void **state)
 	answer_init(&answer, false);
 	dr_store_command(store, "{p:bad}", argv, DR_N_ELEMENTS(argv), &answer.call);
 	TURN_UNTIL(find("bad") == NULL);
-	assert_int_equal(logged("bad: left out: its record holds a zero byte"), 1);
+	assert_int_equal(logged("bad: left out: a field holds a zero byte"), 1);
 	TURN_UNTIL(answer.n_done == 1);
+}
+
+static void
+a_state_that_cannot_be_read_is_said_once_and_the_rest_of_it_counts(void **state)
+{
+	(void)state;
+	add("p1", GOOD);
+	redis_do("HSET {p:p1}:state hb.free 7 hb.at x colour red");
+	TURN_UNTIL(find("p1")->state.hb_free == 7);
+	assert_true(find("p1")->state.now_ms > 1000000000000);
+	for (unsigned n = 1; n < 4; n++) {
+		redis_do("HSET {p:p1}:state hb.free %u", n);
+		TURN_UNTIL(find("p1")->state.hb_free == n);
+	}
+	assert_int_equal(logged("p1: of its state: hb.at: want a whole number"), 1);
+	redis_do("HSET {p:p1}:state hb.at 5");
+	TURN_UNTIL(find("p1")->state.hb_at_ms == 5);
+	redis_do("HSET {p:p1}:state hb.at x");
+	TURN_UNTIL(find("p1")->state.hb_at_ms == 0);
+	assert_int_equal(logged("p1: of its state: hb.at: want a whole number"), 2);
 }
 
 static void
@@ -245,6 +265,8 @@ main(void)
 		TEST(a_credential_is_opened_and_not_logged),
 		TEST(a_damaged_record_is_left_out_by_name_and_said_once),
 		TEST(a_zero_byte_in_a_record_is_damage),
+		TEST(
+		    a_state_that_cannot_be_read_is_said_once_and_the_rest_of_it_counts),
 		TEST(an_impossible_name_is_said_once_and_left_out),
 		TEST(a_model_is_online_while_somebody_could_answer),
 		TEST(a_record_is_only_written_over_what_was_read),

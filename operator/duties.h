@@ -1,0 +1,12 @@
+/*
+ * duties - what derouter-watcher does by the clock, one row and one file each
+ * (watcher.h says what a duty is).
+ */
+#ifndef DR_DUTIES_H
+#define DR_DUTIES_H
+
+#include "operator/watcher.h"
+
+extern const struct dr_duty dr_duty_beat; /* beat.c: the watcher's own sign of life */
+
+#endif
