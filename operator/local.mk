@@ -8,6 +8,10 @@ derouterctl_SOURCES = \
 	operator/ctl_options.c \
 	operator/ctl_output.c \
 	operator/ctl_provider.c \
+	operator/ctl_provider.h \
+	operator/ctl_provider_node.c \
+	operator/ctl_provider_show.c \
+	operator/ctl_provider_store.c \
 	operator/ctl_store.c \
 	operator/derouterctl.c
 derouterctl_LDADD = $(DR_LIBS)

@@ -245,8 +245,9 @@ dr_field_set_rest(
 	struct dr_provider_record all = { .n_rest = 0 }; /* only its windows are used */
 	struct dr_word word;
 
-	if (strcmp(value, "none") == 0) {
+	if (strcmp(value, "none") == 0 || strcmp(value, "auto") == 0) {
 		r->n_rest = 0;
+		r->rest_auto = *value == 'a';
 		return NULL;
 	}
 	while (dr_word_next(&value, &word)) {
@@ -259,6 +260,7 @@ dr_field_set_rest(
 		return "covers the whole day: disable the provider instead";
 	memcpy(r->rest, all.rest, sizeof r->rest);
 	r->n_rest = all.n_rest;
+	r->rest_auto = false;
 	return NULL;
 }
 
@@ -267,7 +269,7 @@ dr_field_get_rest(const struct dr_provider_record *r,
     DR_UNUSED const struct dr_field *f, struct dr_strbuf *out)
 {
 	if (r->n_rest == 0)
-		dr_strbuf_adds(out, "none");
+		dr_strbuf_adds(out, r->rest_auto ? "auto" : "none");
 	for (size_t i = 0; i < r->n_rest; i++) {
 		const struct dr_rest_window *w = &r->rest[i];
 

@@ -181,21 +181,48 @@ set_base_url(struct dr_provider_record *r, const struct dr_field *f, const char 
 	return NULL;
 }
 
+static const char *const liveness_names[] = {
+	[DR_LIVENESS_ALWAYS] = "always",
+	[DR_LIVENESS_NODE] = "node",
+	[DR_LIVENESS_PROBE] = "probe",
+};
+
 static const char *
 set_liveness(struct dr_provider_record *r, const struct dr_field *f, const char *value)
 {
-	if (strcmp(value, "always") != 0)
-		return f->problem;
-	r->liveness = DR_LIVENESS_ALWAYS;
-	return NULL;
+	for (size_t i = 0; i < DR_N_ELEMENTS(liveness_names); i++)
+		if (strcmp(value, liveness_names[i]) == 0) {
+			r->liveness = (enum dr_liveness)i;
+			return NULL;
+		}
+	return f->problem;
 }
 
 static void
 get_liveness(const struct dr_provider_record *r, DR_UNUSED const struct dr_field *f,
     struct dr_strbuf *out)
 {
-	DR_ASSERT(r->liveness == DR_LIVENESS_ALWAYS);
-	dr_strbuf_adds(out, "always");
+	dr_strbuf_adds(out, liveness_names[r->liveness]);
+}
+
+/* A digest, never the token itself. */
+static const char *
+set_token_sha(struct dr_provider_record *r, const struct dr_field *f, const char *value)
+{
+	size_t len = strlen(value);
+
+	if (len != 0 &&
+	    (len != DR_SHA256_HEX - 1 || strspn(value, "0123456789abcdef") != len))
+		return f->problem;
+	memcpy(r->token_sha, value, len + 1);
+	return NULL;
+}
+
+static void
+get_token_sha(const struct dr_provider_record *r, DR_UNUSED const struct dr_field *f,
+    struct dr_strbuf *out)
+{
+	dr_strbuf_adds(out, r->token_sha);
 }
 
 static const char *
@@ -282,8 +309,9 @@ static const struct dr_field fields[] = {
 	NUMBER(weight, 1, 1000),
 	NUMBER(priority, 0, 1000),
 	TEXT(org, set_text, DR_MAX_PROVIDER_ORG, "want at most 64 printable characters"),
-	LIST(rest, "want none or a list of HH:MM-HH:MM (UTC)"),
-	OWN(liveness, "want always"),
+	LIST(rest, "want none, auto or a list of HH:MM-HH:MM (UTC)"),
+	OWN(liveness, "want node, probe or always"),
+	OWN(token_sha, "is not a SHA-256 in hex digits"),
 	OWN(generation, "want a whole number"),
 };
 /* clang-format on */

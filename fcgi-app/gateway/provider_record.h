@@ -42,9 +42,12 @@ struct dr_rest_window {
 	unsigned from, to; /* 0..1439, never equal */
 };
 
+/* Who says that it is there? */
 enum dr_liveness {
-	DR_LIVENESS_ALWAYS
-}; /* node and probe: with heartbeats and the watcher */
+	DR_LIVENESS_ALWAYS, /* nobody: it is taken to be */
+	DR_LIVENESS_NODE,   /* its node, by heartbeats */
+	DR_LIVENESS_PROBE   /* the watcher, which asks it */
+};
 
 enum dr_provider_header {
 	DR_HEADER_X_API_KEY, /* Anthropic routes: x-api-key */
@@ -65,13 +68,16 @@ struct dr_provider_record {
 	unsigned priority;                 /* 0..1000; the lowest is asked first */
 	char org[DR_MAX_PROVIDER_ORG + 1]; /* whose account it is; "": not said */
 	struct dr_rest_window rest[DR_MAX_REST_WINDOWS];
-	size_t n_rest; /* 0: never rests */
+	size_t n_rest;  /* 0: never rests, or as below */
+	bool rest_auto; /* 8 hours of rest after 16 online, spread over the providers
+			   of a model (rest.h) */
 	enum dr_liveness liveness;
 	bool enabled;
 	bool allow_http; /* base_url may be http:// */
 	enum dr_provider_header header;
 	char ca_file[DR_MAX_PROVIDER_CA + 1]; /* "": the gateway's own */
 	char *credential;                     /* owned; sealed; NULL: none */
+	char token_sha[DR_SHA256_HEX];        /* of its node's token; "": it has none */
 	int64_t generation; /* bumped by each change; 0: never written */
 };
 
@@ -123,6 +129,22 @@ void dr_provider_record_seal(struct dr_provider_record *record,
  * Owned; wipe it. */
 bool dr_provider_record_open(const struct dr_provider_record *record,
     const struct dr_seal_key *key, char **plain) DR_MUSTCHECK;
+
+/* ---- the node's token ---- */
+
+/*
+ * "drp_", 40 random letters and digits, "_" and the provider's name: a token names its
+ * provider. Only its digest is kept (token_sha).
+ */
+#define DR_PROVIDER_TOKEN_SIZE (4 + 40 + 1 + DR_MAX_PROVIDER_NAME + 1)
+
+/* A new one for this record, instead of the one that it had; wipe it once shown. */
+void dr_provider_record_new_token(
+    struct dr_provider_record *record, char out[DR_PROVIDER_TOKEN_SIZE]);
+/* The name in it; NULL: not of a token's form. */
+const char *dr_provider_token_name(const char *token);
+bool dr_provider_record_knows_token(
+    const struct dr_provider_record *record, const char *token);
 
 /* ---- keys in Redis ---- */
 

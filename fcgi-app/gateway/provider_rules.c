@@ -155,6 +155,51 @@ dr_provider_record_open(const struct dr_provider_record *record,
 	return good;
 }
 
+/* ---- the node's token ---- */
+
+#define TOKEN_PREFIX "drp_"
+#define TOKEN_SECRET 40
+
+void
+dr_provider_record_new_token(
+    struct dr_provider_record *record, char out[DR_PROVIDER_TOKEN_SIZE])
+{
+	char secret[TOKEN_SECRET + 1];
+
+	DR_CHECK(record, DR_PROVIDER_RECORD_MAGIC);
+	dr_random_id(secret, TOKEN_SECRET);
+	snprintf(
+	    out, DR_PROVIDER_TOKEN_SIZE, TOKEN_PREFIX "%s_%s", secret, record->name);
+	dr_sha256_hex(out, strlen(out), record->token_sha);
+	dr_wipe(secret, sizeof secret);
+}
+
+const char *
+dr_provider_token_name(const char *token)
+{
+	const size_t n = strlen(TOKEN_PREFIX);
+
+	if (strncmp(token, TOKEN_PREFIX, n) != 0 ||
+	    strspn(token + n, "abcdefghijklmnopqrstuvwxyz0123456789") != TOKEN_SECRET ||
+	    token[n + TOKEN_SECRET] != '_' ||
+	    !dr_provider_name_ok(token + n + TOKEN_SECRET + 1))
+		return NULL;
+	return token + n + TOKEN_SECRET + 1;
+}
+
+bool
+dr_provider_record_knows_token(
+    const struct dr_provider_record *record, const char *token)
+{
+	char sha[DR_SHA256_HEX];
+
+	DR_CHECK(record, DR_PROVIDER_RECORD_MAGIC);
+	if (record->token_sha[0] == '\0')
+		return false;
+	dr_sha256_hex(token, strlen(token), sha);
+	return dr_equal_secret(sha, record->token_sha, sizeof sha);
+}
+
 /* ---- keys in Redis ---- */
 
 void

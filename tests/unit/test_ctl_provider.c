@@ -156,6 +156,60 @@ a_provider_is_added_once(void **state)
 	CTL_STATUS(0, "provider remove once");
 }
 
+static void
+a_provider_is_changed_field_by_field(void **state)
+{
+	char generation[32];
+
+	(void)state;
+	assert_int_equal(ctl_input(ADD("set") "--weight 7 --rest 01:00-02:00", "k"), 0);
+	snprintf(
+	    generation, sizeof generation, "%s", ask(store, "HGET providers set").text);
+	CTL_STATUS(0,
+	    "provider set set --liveness probe --rest auto --max-concurrency 9 "
+	    "--model gpt-5.5=x --model claude-opus-4-8 --dialect openai");
+	assert_string_not_equal(ask(store, "HGET providers set").text, generation);
+	CTL_STATUS(0, "--json provider show set");
+	assert_string_equal(json_at("liveness"), "probe");
+	assert_string_equal(json_at("rest"), "auto");
+	assert_string_equal(json_at("weight"), "7");
+	assert_string_equal(json_at("max_concurrency"), "9");
+	assert_string_equal(json_at("models"), "claude-opus-4-8,gpt-5.5=x");
+	assert_string_equal(json_at("dialects"), "openai-chat,openai-responses");
+	CTL_STATUS(2, "provider set set");
+	CTL_SAID("nothing to set", err);
+	CTL_STATUS(2, "provider set set --liveness sometimes");
+	CTL_SAID("--liveness: liveness: want node, probe or always", err);
+	CTL_STATUS(2, "provider set set --model moon");
+	CTL_STATUS(1, "provider set nobody --weight 1");
+	CTL_STATUS(0, "provider remove set");
+}
+
+static void
+a_token_is_shown_once_and_only_its_digest_is_kept(void **state)
+{
+	static const char kept[] = "HGET {p:node}:provider token_sha";
+	char token[128], first[80];
+
+	(void)state;
+	assert_int_equal(ctl_input(ADD("node") "--liveness node", "k"), 0);
+	assert_string_equal(ask(store, kept).text, "");
+	CTL_STATUS(0, "provider token node");
+	take_line(token, sizeof token);
+	assert_memory_equal(token, "drp_", 4);
+	assert_string_equal(dr_provider_token_name(token), "node");
+	snprintf(first, sizeof first, "%s", ask(store, kept).text);
+	dr_sha256_hex(token, strlen(token), token);
+	assert_memory_equal(first, token, 60); /* what ask() keeps of it */
+	CTL_STATUS(0, "provider show node");
+	assert_null(strstr(out, first));
+	CTL_STATUS(0, "--json provider token node");
+	assert_memory_equal(json_at("token"), "drp_", 4);
+	assert_string_not_equal(ask(store, kept).text, first);
+	CTL_STATUS(1, "provider token nobody");
+	CTL_STATUS(0, "provider remove node");
+}
+
 int
 main(void)
 {
@@ -168,6 +222,8 @@ main(void)
 		    a_bad_provider_is_refused_by_the_arguments_name_and_not_stored),
 		cmocka_unit_test(a_credential_above_its_ceiling_is_refused),
 		cmocka_unit_test(a_provider_is_added_once),
+		cmocka_unit_test(a_provider_is_changed_field_by_field),
+		cmocka_unit_test(a_token_is_shown_once_and_only_its_digest_is_kept),
 	};
 
 	return cmocka_run_group_tests(tests, ctl_setup, ctl_teardown);

@@ -291,10 +291,53 @@ urls_join_with_one_v1(void **state)
 	}
 }
 
+/* ---- the node's token ---- */
+
+static void
+a_token_is_known_until_the_next_one(void **state)
+{
+	struct dr_provider_record *record = record_of("p-1_x.y");
+	char first[DR_PROVIDER_TOKEN_SIZE], second[DR_PROVIDER_TOKEN_SIZE];
+
+	(void)state;
+	assert_false(dr_provider_record_knows_token(record, ""));
+	dr_provider_record_new_token(record, first);
+	assert_string_equal(dr_provider_token_name(first), "p-1_x.y");
+	assert_true(dr_provider_record_knows_token(record, first));
+	assert_null(strstr(text_of(record, "token_sha"), first));
+	dr_provider_record_new_token(record, second);
+	assert_string_not_equal(first, second);
+	assert_false(dr_provider_record_knows_token(record, first));
+	assert_true(dr_provider_record_knows_token(record, second));
+	forget_text();
+	dr_provider_record_free(&record);
+}
+
+static void
+what_is_no_token_names_nobody(void **state)
+{
+	static const char *const rows[] = { "", "drp_", "drp_short_p1",
+		"drp_0123456789012345678901234567890123456789_",
+		"drp_0123456789012345678901234567890123456789_P",
+		"drp_0123456789012345678901234567890123456789-p",
+		"drp_01234567890123456789012345678901234567890_p",
+		"drp_012345678901234567890123456789012345678A_p",
+		"sk-_0123456789012345678901234567890123456789_p" };
+
+	(void)state;
+	for (size_t i = 0; i < DR_N_ELEMENTS(rows); i++)
+		assert_null(dr_provider_token_name(rows[i]));
+	assert_string_equal(
+	    dr_provider_token_name("drp_0123456789012345678901234567890123456789_p_q"),
+	    "p_q");
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_token_is_known_until_the_next_one),
+		cmocka_unit_test(what_is_no_token_names_nobody),
 		cmocka_unit_test(a_record_needs_what_a_request_needs),
 		cmocka_unit_test(what_is_written_reads_back_the_same),
 		cmocka_unit_test(a_credential_opens_only_under_its_own_name_and_key),
