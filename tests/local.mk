@@ -20,6 +20,7 @@ DR_UNIT_TESTS = \
 	tests/unit/test_admission \
 	tests/unit/test_admission_limits \
 	tests/unit/test_admission_money \
+	tests/unit/test_answer_model \
 	tests/unit/test_api_key \
 	tests/unit/test_body \
 	tests/unit/test_breaker \

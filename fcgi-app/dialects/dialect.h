@@ -99,6 +99,19 @@ void dr_error_body(enum dr_dialect_id dialect, enum dr_error err, const char *me
 void dr_error_event(enum dr_dialect_id dialect, enum dr_error err, const char *message,
     const char *request_id, int64_t sequence, struct dr_strbuf *out);
 
+/* ---- the model's name in an answer ---- */
+
+/*
+ * Append a unary answer, or whole events of a stream, to `out`, the model's name
+ * `there` replaced by `here` where the API names the model of the answer; all else as
+ * it is. Both names are JSON text as it stands between quotes. Of an event that comes
+ * in slices (above DR_MAX_EVENT_HOLD) only a name in the first is found.
+ */
+void dr_rename_answer(const char *body, size_t len, const char *there, const char *here,
+    struct dr_strbuf *out);
+void dr_rename_events(const char *events, size_t len, const char *there,
+    const char *here, struct dr_strbuf *out);
+
 /* ---- usage ---- */
 
 /* Four disjoint counts, whatever the dialect. Each >= 0. */

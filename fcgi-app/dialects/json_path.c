@@ -258,8 +258,12 @@ report_scalar(struct dr_json_path *path, const char *from, const char *to)
 	if (wants(path, DR_JSON_NOTE)) {
 		report(path, false, NULL, 0);
 	} else if (wants(path, DR_JSON_SHORT)) {
-		if (path->text_len == 0 && to - from <= DR_JSON_SHORT_BYTES) {
-			report(path, false, from, (size_t)(to - from));
+		if (path->text_len == 0) { /* it stands in the piece whole */
+			size_t len = (size_t)(to - from);
+
+			path->cut = len > DR_JSON_SHORT_BYTES;
+			report(
+			    path, false, from, path->cut ? DR_JSON_SHORT_BYTES : len);
 			return;
 		}
 		add_text(path, from, to);

@@ -117,39 +117,61 @@ hex_value(char c)
 }
 
 static bool
-parse_key(const char *text, size_t len, struct dr_seal_key *out)
+parse_line(const char *text, size_t len, uint8_t out[DR_SEAL_KEY_BYTES])
 {
-	struct dr_seal_key key;
-	bool ok;
-
-	if (len > 0 && text[len - 1] == '\n')
-		len--;
 	if (len > 0 && text[len - 1] == '\r')
 		len--;
-	ok = len == (size_t)2 * DR_SEAL_KEY_BYTES;
-	for (size_t i = 0; ok && i < DR_SEAL_KEY_BYTES; i++) {
+	if (len != (size_t)2 * DR_SEAL_KEY_BYTES)
+		return false;
+	for (size_t i = 0; i < DR_SEAL_KEY_BYTES; i++) {
 		int high = hex_value(text[2 * i]), low = hex_value(text[2 * i + 1]);
 
-		ok = high >= 0 && low >= 0;
-		if (ok)
-			key.bytes[i] = (uint8_t)(high << 4 | low);
+		if (high < 0 || low < 0)
+			return false;
+		out[i] = (uint8_t)(high << 4 | low);
 	}
-	if (ok)
-		*out = key;
-	dr_wipe(&key, sizeof key);
-	return ok;
+	return true;
 }
 
-/* What is wrong with the open file, or NULL. Says nothing of its content. */
+/* What is wrong with the text, or NULL. Says nothing of its content. */
+static const char *
+parse_keys(const char *text, size_t len, struct dr_seal_key *out)
+{
+	static const char *const wrong[] = {
+		"want 64 hex digits and nothing else",
+		"line 2: want 64 hex digits and nothing else",
+		"line 3: want 64 hex digits and nothing else",
+		"line 4: want 64 hex digits and nothing else",
+	};
+	const char *end = text + len;
+	unsigned n = 0;
+
+	do {
+		const char *eol = memchr(text, '\n', (size_t)(end - text));
+		size_t line = (size_t)((eol != NULL ? eol : end) - text);
+
+		if (n == DR_N_ELEMENTS(wrong))
+			return "want four keys at most, a line each";
+		if (!parse_line(text, line, n == 0 ? out->bytes : out->older[n - 1]))
+			return wrong[n];
+		n++;
+		text = eol != NULL ? eol + 1 : end;
+	} while (text < end);
+	out->n_older = n - 1;
+	return NULL;
+}
+
+/* What is wrong with the open file, or NULL. */
 static const char *
 read_key(int fd, struct dr_seal_key *out)
 {
-	char
-	    text[2 * DR_SEAL_KEY_BYTES + 3]; /* CR, LF, and one byte that is too many */
+	/* four lines with CR and LF, and one byte that is too many */
+	char text[(1 + DR_SEAL_KEYS_OLDER) * (2 * DR_SEAL_KEY_BYTES + 2) + 1];
+	struct dr_seal_key key = { .n_older = 0 };
+	const char *trouble;
 	size_t len = 0;
 	struct stat st;
 	ssize_t n;
-	bool ok;
 
 	if (fstat(fd, &st) != 0)
 		return strerror(errno);
@@ -162,11 +184,15 @@ read_key(int fd, struct dr_seal_key *out)
 		if (n > 0)
 			len += (size_t)n;
 	} while (len < sizeof text && (n > 0 || (n < 0 && errno == EINTR)));
-	ok = n >= 0 && parse_key(text, len, out);
+	trouble = n < 0 ? strerror(errno)
+		  : len == sizeof text
+		      ? "want four keys of 64 hex digits at most, a line each"
+		      : parse_keys(text, len, &key);
+	if (trouble == NULL)
+		*out = key;
+	dr_wipe(&key, sizeof key);
 	dr_wipe(text, sizeof text);
-	if (n < 0)
-		return strerror(errno);
-	return ok ? NULL : "want 64 hex digits and nothing else";
+	return trouble;
 }
 
 bool
@@ -187,10 +213,10 @@ dr_seal_key_load(const char *path, struct dr_seal_key *out, char *err, size_t er
 /* ---- sealed secrets ---- */
 
 static gnutls_aead_cipher_hd_t
-cipher_new(const struct dr_seal_key *key)
+cipher_new(const uint8_t key[DR_SEAL_KEY_BYTES])
 {
 	gnutls_aead_cipher_hd_t cipher;
-	gnutls_datum_t datum = { (unsigned char *)key->bytes, sizeof key->bytes };
+	gnutls_datum_t datum = { (unsigned char *)key, DR_SEAL_KEY_BYTES };
 
 	DR_ASSERT(
 	    gnutls_aead_cipher_init(&cipher, GNUTLS_CIPHER_AES_256_GCM, &datum) == 0);
@@ -201,7 +227,7 @@ void
 dr_seal(const struct dr_seal_key *key, const char *context, const void *plain,
     size_t len, struct dr_strbuf *out)
 {
-	gnutls_aead_cipher_hd_t cipher = cipher_new(key);
+	gnutls_aead_cipher_hd_t cipher = cipher_new(key->bytes);
 	size_t room = len + TAG_BYTES;
 	uint8_t *box = dr_malloc(NONCE_BYTES + room);
 	gnutls_datum_t raw = { box, 0 }, text;
@@ -242,12 +268,30 @@ decode(const char *text, gnutls_datum_t *raw)
 	return same;
 }
 
+static bool
+open_with(const uint8_t key[DR_SEAL_KEY_BYTES], const char *context,
+    const gnutls_datum_t *raw, struct dr_strbuf *out)
+{
+	gnutls_aead_cipher_hd_t cipher = cipher_new(key);
+	size_t len = raw->size; /* more than the plain text needs */
+	uint8_t *plain = dr_malloc(len);
+	bool ok = gnutls_aead_cipher_decrypt(cipher, raw->data, NONCE_BYTES, context,
+		      strlen(context), TAG_BYTES, raw->data + NONCE_BYTES,
+		      raw->size - NONCE_BYTES, plain, &len) == 0;
+
+	gnutls_aead_cipher_deinit(cipher);
+	if (ok)
+		dr_strbuf_add(out, plain, len);
+	dr_wipe(plain, raw->size);
+	free(plain);
+	return ok;
+}
+
 bool
 dr_open(const struct dr_seal_key *key, const char *context, const char *sealed,
     struct dr_strbuf *out)
 {
 	const size_t version_len = sizeof seal_version - 1;
-	gnutls_aead_cipher_hd_t cipher;
 	gnutls_datum_t raw;
 	bool ok = false;
 
@@ -255,18 +299,9 @@ dr_open(const struct dr_seal_key *key, const char *context, const char *sealed,
 	    !decode(sealed + version_len, &raw))
 		return false;
 	if (raw.size >= NONCE_BYTES + TAG_BYTES) {
-		size_t len = raw.size; /* more than the plain text needs */
-		uint8_t *plain = dr_malloc(len);
-
-		cipher = cipher_new(key);
-		ok = gnutls_aead_cipher_decrypt(cipher, raw.data, NONCE_BYTES, context,
-			 strlen(context), TAG_BYTES, raw.data + NONCE_BYTES,
-			 raw.size - NONCE_BYTES, plain, &len) == 0;
-		gnutls_aead_cipher_deinit(cipher);
-		if (ok)
-			dr_strbuf_add(out, plain, len);
-		dr_wipe(plain, raw.size);
-		free(plain);
+		ok = open_with(key->bytes, context, &raw, out);
+		for (unsigned i = 0; !ok && i < key->n_older; i++)
+			ok = open_with(key->older[i], context, &raw, out);
 	}
 	gnutls_free(raw.data);
 	return ok;

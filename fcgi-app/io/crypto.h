@@ -34,22 +34,28 @@ void dr_random_bytes(void *out, size_t len);
 void dr_random_id(char *out, size_t n);
 
 /*
- * Secrets at rest: AES-256-GCM with a 32-byte key from a file.
+ * Secrets at rest: AES-256-GCM with a 32-byte key from a file. While that key is being
+ * changed for another, the file holds the older ones too: they still open what they
+ * sealed.
  *
  * dr_seal() appends "v1." + base64(nonce 12 || ciphertext || tag 16) to out; `context`
  * (such as the provider's name) is authenticated, so that a sealed text moved elsewhere
  * does not open. dr_open() appends the plain bytes; false when the text is damaged, or
  * key or context differ.
  */
-#define DR_SEAL_KEY_BYTES 32
+#define DR_SEAL_KEY_BYTES  32
+#define DR_SEAL_KEYS_OLDER 3
 
 struct dr_seal_key {
-	uint8_t bytes[DR_SEAL_KEY_BYTES];
+	uint8_t bytes[DR_SEAL_KEY_BYTES]; /* seals */
+	unsigned n_older;
+	uint8_t older[DR_SEAL_KEYS_OLDER][DR_SEAL_KEY_BYTES]; /* open only */
 };
 
 /*
- * Read a key file: 64 hex digits and an optional newline; refuses a file that group or
- * others can read. False with one line in err.
+ * Read a key file: lines of 64 hex digits, the key in force first, then older ones; the
+ * last newline is optional. Refuses a file that group or others can read. False with
+ * one line in err, which names the line.
  */
 bool dr_seal_key_load(
     const char *path, struct dr_seal_key *out, char *err, size_t err_size) DR_MUSTCHECK;

@@ -16,7 +16,7 @@
 static struct redis redis;
 static struct dr_store *store;
 static struct dr_providers *providers;
-static struct dr_seal_key key = { { 4, 2 } };
+static struct dr_seal_key key = { .bytes = { 4, 2 } };
 
 static struct dr_settings settings = {
 	.providers_poll = POLL_MS,

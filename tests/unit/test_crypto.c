@@ -150,7 +150,7 @@ a_forked_child_has_ids_of_its_own(void **state)
 
 /* ---- sealed secrets ---- */
 
-static const struct dr_seal_key key = { { 1, 2, 3, 250, 251, 252 } };
+static const struct dr_seal_key key = { .bytes = { 1, 2, 3, 250, 251, 252 } };
 
 static struct dr_strbuf
 sealed_text(const char *context, const char *plain, size_t len)
@@ -280,6 +280,29 @@ a_text_opens_only_in_its_context_and_with_its_key(void **state)
 	dr_strbuf_fini(&text);
 }
 
+/* While the key is being changed both open; the older one alone does not seal. */
+static void
+an_older_key_opens_and_does_not_seal(void **state)
+{
+	struct dr_seal_key fresh = { .bytes = { 9 }, .n_older = 2, .older = { { 8 } } };
+	struct dr_seal_key only_fresh = { .bytes = { 9 } };
+	struct dr_strbuf old = sealed_text("p", "secret", 6), text;
+
+	(void)state;
+	memcpy(fresh.older[1], key.bytes, sizeof key.bytes);
+	assert_true(opens(&fresh, "p", old.data));
+	assert_false(opens(&fresh, "q", old.data));
+	assert_false(opens(&only_fresh, "p", old.data));
+	fresh.n_older = 1;
+	assert_false(opens(&fresh, "p", old.data));
+	dr_strbuf_init(&text, 1000);
+	dr_seal(&fresh, "p", "secret", 6, &text);
+	assert_true(opens(&only_fresh, "p", text.data));
+	assert_false(opens(&key, "p", text.data));
+	dr_strbuf_fini(&text);
+	dr_strbuf_fini(&old);
+}
+
 static void
 what_was_never_sealed_does_not_open(void **state)
 {
@@ -296,26 +319,36 @@ what_was_never_sealed_does_not_open(void **state)
 
 #define HEX64 "00112233445566778899aabbccddeeff00112233445566778899AABBCCDDEEFF"
 
+#define OLD64 "ff112233445566778899aabbccddeeff00112233445566778899AABBCCDDEEFF"
+
 static const struct {
 	const char *content;
 	mode_t mode;
 	const char *trouble; /* NULL: it is taken */
+	unsigned older;
 } files[] = {
-	{ HEX64, 0600, NULL },
-	{ HEX64 "\n", 0400, NULL },
-	{ HEX64 "\r\n", 0600, NULL },
-	{ HEX64, 0640, "group or others" },
-	{ HEX64, 0604, "group or others" },
-	{ HEX64, 0620, "group or others" },
-	{ HEX64 "\n\n", 0600, "64 hex digits" },
-	{ HEX64 "0", 0600, "64 hex digits" },
-	{ HEX64 " ", 0600, "64 hex digits" },
-	{ "", 0600, "64 hex digits" },
-	{ "\n", 0600, "64 hex digits" },
+	{ HEX64 "\n" OLD64 "\n", 0600, NULL, 1 },
+	{ HEX64 "\n" OLD64 "\n" OLD64 "\r\n" OLD64, 0600, NULL, 3 },
+	{ HEX64 "\n" OLD64 "\n" OLD64 "\n" OLD64 "\n" OLD64 "\n", 0600, "four keys",
+	    0 },
+	{ HEX64 "\n" OLD64 "\n" OLD64 "\n" OLD64 "\n\n", 0600, "four keys", 0 },
+	{ HEX64 "\n" OLD64 "0\n", 0600, "line 2: want 64", 0 },
+	{ HEX64 "\n\n" OLD64 "\n", 0600, "line 2: want 64", 0 },
+	{ HEX64, 0600, NULL, 0 },
+	{ HEX64 "\n", 0400, NULL, 0 },
+	{ HEX64 "\r\n", 0600, NULL, 0 },
+	{ HEX64, 0640, "group or others", 0 },
+	{ HEX64, 0604, "group or others", 0 },
+	{ HEX64, 0620, "group or others", 0 },
+	{ HEX64 "\n\n", 0600, "64 hex digits", 0 },
+	{ HEX64 "0", 0600, "64 hex digits", 0 },
+	{ HEX64 " ", 0600, "64 hex digits", 0 },
+	{ "", 0600, "64 hex digits", 0 },
+	{ "\n", 0600, "64 hex digits", 0 },
 	{ "g0112233445566778899aabbccddeeff00112233445566778899aabbccddeeff", 0600,
-	    "64 hex digits" },
+	    "64 hex digits", 0 },
 	{ "0112233445566778899aabbccddeeff00112233445566778899aabbccddeeff", 0600,
-	    "64 hex digits" },
+	    "64 hex digits", 0 },
 };
 
 static void
@@ -327,7 +360,7 @@ a_key_file_is_taken_only_when_private_and_whole(void **state)
 	assert_non_null(mkdtemp(dir));
 	snprintf(path, sizeof path, "%s/key", dir);
 	for (size_t i = 0; i < DR_N_ELEMENTS(files); i++) {
-		struct dr_seal_key loaded = { { 0 } };
+		struct dr_seal_key loaded = { .n_older = 0 };
 		FILE *file = fopen(path, "w");
 
 		fputs(files[i].content, file);
@@ -337,6 +370,9 @@ a_key_file_is_taken_only_when_private_and_whole(void **state)
 			assert_true(dr_seal_key_load(path, &loaded, err, sizeof err));
 			assert_int_equal(loaded.bytes[1], 0x11);
 			assert_int_equal(loaded.bytes[31], 0xff);
+			assert_int_equal(loaded.n_older, files[i].older);
+			for (unsigned k = 0; k < loaded.n_older; k++)
+				assert_int_equal(loaded.older[k][0], 0xff);
 		} else {
 			assert_false(dr_seal_key_load(path, &loaded, err, sizeof err));
 			assert_non_null(strstr(err, files[i].trouble));
@@ -382,6 +418,7 @@ main(void)
 		cmocka_unit_test(two_seals_of_one_secret_differ),
 		cmocka_unit_test(no_damaged_text_opens),
 		cmocka_unit_test(a_text_opens_only_in_its_context_and_with_its_key),
+		cmocka_unit_test(an_older_key_opens_and_does_not_seal),
 		cmocka_unit_test(what_was_never_sealed_does_not_open),
 		cmocka_unit_test(a_key_file_is_taken_only_when_private_and_whole),
 		cmocka_unit_test(a_key_file_that_is_no_file_is_refused_without_waiting),

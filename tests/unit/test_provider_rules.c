@@ -130,7 +130,8 @@ what_is_written_reads_back_the_same(void **state)
 static void
 a_credential_opens_only_under_its_own_name_and_key(void **state)
 {
-	struct dr_seal_key key = { { 1, 2, 3 } }, other = { { 3, 2, 1 } };
+	struct dr_seal_key key = { .bytes = { 1, 2, 3 } },
+			   other = { .bytes = { 3, 2, 1 } };
 	struct dr_provider_record *record = record_of("p1"), *thief = record_of("p2");
 	char *plain, err[200];
 
@@ -160,7 +161,7 @@ a_credential_opens_only_under_its_own_name_and_key(void **state)
 static void
 the_longest_credential_fits(void **state)
 {
-	struct dr_seal_key key = { { 7 } };
+	struct dr_seal_key key = { .bytes = { 7 } };
 	struct dr_provider_record *record = record_of("p1");
 	char secret[DR_MAX_CREDENTIAL + 1], *plain, *sealed, err[200];
 
