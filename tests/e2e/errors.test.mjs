@@ -20,6 +20,8 @@ const routes = {
   messages: { path: '/v1/messages', anthropic: true, body: (model, text, extra) => ({ model, max_tokens: 16, messages: [{ role: 'user', content: text }], ...extra }) },
   chat: { path: '/v1/chat/completions', body: (model, text, extra) => ({ model, messages: [{ role: 'user', content: text }], ...extra }) },
   responses: { path: '/v1/responses', body: (model, text, extra) => ({ model, input: text, ...extra }) },
+  // free: neither balance nor budget, RPM or concurrency
+  count_tokens: { path: '/v1/messages/count_tokens', anthropic: true, free: true, body: (model, text, extra) => ({ model, messages: [{ role: 'user', content: text }], ...extra }) },
 };
 
 // HH:MM of UTC, so many hours from now.
@@ -80,7 +82,7 @@ function sdkErrors(base, where, key) {
   const options = { apiKey: key, maxRetries: 0 };
   if (where.anthropic)
     return [new Anthropic({ ...options, baseURL: base }), new Anthropic0({ ...options, baseURL: base })].map((client) => ({
-      client, ask: (body) => client.messages.create(body), id: (e) => e.requestID, newest: client instanceof Anthropic,
+      client, ask: (body) => (where.free ? client.messages.countTokens(body) : client.messages.create(body)), id: (e) => e.requestID, newest: client instanceof Anthropic,
     }));
   return [new OpenAI({ ...options, baseURL: `${base}/v1` }), new OpenAI4({ ...options, baseURL: `${base}/v1` })].map((client, i) => ({
     client, ask: (body) => (where.path.includes('chat') ? client.chat.completions.create(body) : client.responses.create(body)),
@@ -126,24 +128,27 @@ async function seen(server, where, key, body, [status, text, aType, oType, oCode
 
 for (const server of ['nginx', 'lighttpd'])
   for (const [name, where] of Object.entries(routes))
-    for (const [what, send, status, text, aType, oType, oCode, headers] of table)
+    for (const [what, send, status, text, aType, oType, oCode, headers] of table) {
+      if (where.free && [402, 429].includes(status)) continue;
       test(`${server} ${name}: ${what}`, async () => {
         const key = keys[send.key ?? 'good'];
         const body = send.raw ?? where.body('model' in send ? send.model : MODEL, send.text ?? 'hello', send.extra);
         await seen(server, where, key, body, [status, text, aType, oType, oCode, headers], !send.raw);
       });
+    }
 
-const everywhere = async (check) => {
+const everywhere = async (check, of = Object.values(routes)) => {
   for (const server of ['nginx', 'lighttpd'])
-    for (const where of Object.values(routes)) await check(server, where);
+    for (const where of of) await check(server, where);
 };
+const charged = Object.values(routes).filter((where) => !where.free);
 
 test('no key at all', () => everywhere((server, where) =>
   seen(server, where, null, where.body(MODEL, 'hello'), [401, 'Missing API key', A, I, null, { 'x-should-retry': 'false' }], false)));
 
 // A long stream holds the only slot while the row is looked at: its head is in, so it runs.
 async function whileHeld(where, key, model, check) {
-  const body = JSON.stringify(where.body(model, '[[stream events=300 gap_ms=100]]', { stream: true }));
+  const body = JSON.stringify(where.body(model, '[[stream events=300 gap_ms=100]]', { stream: true, ...(where.anthropic && { max_tokens: 4096 }) }));
   let held;
   await until('held', () => new Promise((done, fail) => {
     held = http.request(new URL(where.path, stack.nginx), { method: 'POST', headers: { 'x-api-key': key, 'content-type': 'application/json' } }, (answer) => {
@@ -157,10 +162,23 @@ async function whileHeld(where, key, model, check) {
 }
 
 test('max concurrency of the only provider', () => everywhere((server, where) => whileHeld(where, keys.good, full, () =>
-  seen(server, where, keys.good, where.body(full, 'hello'), [503, 'All providers are at max concurrency', 'api_error', 'server_error', null, { 'retry-after': '2' }]))));
+  seen(server, where, keys.good, where.body(full, 'hello'), [503, 'All providers are at max concurrency', 'api_error', 'server_error', null, { 'retry-after': '2' }])), charged));
 
 test("the key's own concurrency", () => everywhere((server, where) => whileHeld(where, keys.single, MODEL, () =>
-  seen(server, where, keys.single, where.body(MODEL, 'hello'), [429, 'Concurrent limit (1) exceeded', 'rate_limit_error', 'requests', 'rate_limit_exceeded', { 'retry-after': '1' }]))));
+  seen(server, where, keys.single, where.body(MODEL, 'hello'), [429, 'Concurrent limit (1) exceeded', 'rate_limit_error', 'requests', 'rate_limit_exceeded', { 'retry-after': '1' }])), charged));
+
+// Not spent, only held: by the one request that runs. Each time an account of its own, since its end is charged.
+test('what is left of the balance is held by a running request', () => everywhere(async (server, where) => {
+  const key = await stack.key_of(await stack.account_with('0.0005'));
+  await whileHeld(where, key, MODEL, () =>
+    seen(server, where, key, where.body(MODEL, 'hello'), [429, 'Concurrent limit (1) exceeded', 'rate_limit_error', 'requests', 'rate_limit_exceeded', { 'retry-after': '1' }]));
+}, charged));
+
+test("what is left of the key's budget is held by a running request", () => everywhere(async (server, where) => {
+  const key = await stack.key_of(await stack.account_with('1.00'), '--budget', '0.0005', '--budget-period', 'total');
+  await whileHeld(where, key, MODEL, () =>
+    seen(server, where, key, where.body(MODEL, 'hello'), [429, 'Concurrent limit (1) exceeded', 'rate_limit_error', 'requests', 'rate_limit_exceeded', { 'retry-after': '1' }]));
+}, charged));
 
 test("the provider's credential fails: 502, and out of rotation", async () => {
   await stack.provider('auth', standin.url, { models: ['gpt-4o'] });
@@ -169,14 +187,29 @@ test("the provider's credential fails: 502, and out of rotation", async () => {
     seen(server, where, keys.good, where.body('gpt-4o', '[[fault 401]]'), [502, 'Provider authentication failed', 'api_error', 'server_error', null, {}]));
 });
 
-test("the caller's own fault is passed through byte for byte, after one attempt", async () => {
-  for (const where of Object.values(routes)) {
-    const got = await call(stack.nginx, { path: where.path, headers: { 'x-api-key': keys.good }, body: where.body(MODEL, '[[fault context-length]]') });
-    assert.equal(got.status, 400, got.text);
-    assert.match(got.headers['request-id'], /^req_/);
+// status, type and code as the stand-in (and the real API) says them
+const passed = { 'context-length': 400, 'content-filter': 400, 404: 404, 409: 409, 413: 413, 422: 422 };
+test("the caller's own fault is passed through byte for byte, after one attempt", () => everywhere(async (server, where) => {
+  for (const [fault, status] of Object.entries(passed)) {
+    const body = where.body(MODEL, `[[fault ${fault}]]`), nameless = (text) => text.replace(/req_standin\w*/g, '');
+    const theirs = await call(standin.url, { path: where.path, headers: { 'x-api-key': 'test-credential', 'anthropic-version': '2023-06-01' }, body });
+    const got = await call(stack[server], { path: where.path, headers: { 'x-api-key': keys.good }, body });
+    assert.equal(got.status, status, got.text);
+    assert.equal(nameless(got.text), nameless(theirs.text)); // the stand-in's own ids count up
+    assert.ok(got.json.error.message);
+    assert.match(got.headers['request-id'], /^req_[0-9a-z]{30}$/);
+    assert.equal(got.headers['x-request-id'], got.headers['request-id']);
     assert.equal(got.headers['x-derouter-provider-attempts'], '1');
+    for (const sdk of sdkErrors(stack[server], where, keys.good)) {
+      const error = await sdk.ask(body).then(() => assert.fail('no error'), (e) => e);
+      assert.equal(error.status, status);
+      assert.match(sdk.id(error) ?? '', /^req_[0-9a-z]{30}$/);
+    }
   }
-});
+}));
+
+test('a refusal that is not in the shape of the route gets that shape', () => everywhere((server, where) =>
+  seen(server, where, keys.good, where.body(MODEL, '[[fault text-error=418]]'), [418, 'Provider error (HTTP 418)', I, I, null, {}])));
 
 test('unknown paths, wrong methods and the WebSocket upgrade', async () => {
   const unknown = await call(stack.nginx, { method: 'GET', path: '/v1/nothing' });
