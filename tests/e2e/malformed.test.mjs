@@ -11,7 +11,7 @@ let stack, standin, key, pids;
 let cases = 0;
 
 before(async () => {
-  stack = await startStack({ workers: 1, lighttpd: false, set: { idle_timeout: '1s', response_timeout: '1s', total_timeout: '3s', failover_after: '1s', default_rpm: '100000', default_concurrency: '1000', breaker_failures: '1000', cooldown: '10ms', cooldown_max: '10ms', max_body: '1MiB' } });
+  stack = await startStack({ workers: 1, set: { idle_timeout: '1s', response_timeout: '1s', total_timeout: '3s', failover_after: '1s', default_rpm: '100000', default_concurrency: '1000', breaker_failures: '1000', cooldown: '10ms', cooldown_max: '10ms', max_body: '1MiB' } });
   standin = await stack.standin();
   await stack.provider('main', standin.url, { models: [MODEL] });
   key = await stack.key_of(await stack.account_with('100000.00'));
@@ -129,9 +129,9 @@ test('FastCGI: records in any pieces make the same request', async () => {
 
 // ---- HTTP ----
 
-function bytesToNginx(bytes, seconds = 20) {
+function bytesTo(server, bytes, seconds = 20) {
   return new Promise((done, fail) => {
-    const { hostname, port } = new URL(stack.nginx);
+    const { hostname, port } = new URL(stack[server]);
     const socket = net.connect(Number(port), hostname);
     let text = '';
     const timer = setTimeout(() => (socket.destroy(), fail(new Error(`hangs: ${text.slice(0, 200)}`))), seconds * 1000);
@@ -143,7 +143,8 @@ function bytesToNginx(bytes, seconds = 20) {
   });
 }
 
-test('HTTP: what nginx lets through, and what it does not', async () => {
+// `status` is nginx's; lighttpd refuses some of these in other words, and hands on others.
+for (const server of ['nginx', 'lighttpd']) test(`HTTP: what ${server} lets through, and what it does not`, async () => {
   const text = body();
   const request = (lines, content = text) => `POST /v1/messages HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: ${Buffer.byteLength(content)}\r\n${lines}\r\n\r\n${content}`;
   const auth = `x-api-key: ${key}`;
@@ -166,12 +167,15 @@ test('HTTP: what nginx lets through, and what it does not', async () => {
     ['not HTTP', 'hello\r\n\r\n', 400], ['half a head', 'POST /v1/messages HTTP/1.1\r\nhost: x\r\n', null], ['body cut', request(auth).slice(0, -20).replace('connection: close', 'connection: keep-alive'), null],
   ];
   await each(rows, async (what, bytes, status) => {
-    const answer = (await bytesToNginx(bytes).catch((error) => assert.fail(`${what}: ${error.message}`))).replace(/^HTTP\/1\.1 100 Continue\r\n\r\n/, '');
-    if (answer === '') return assert.equal(status, null, what);
+    const answer = (await bytesTo(server, bytes).catch((error) => assert.fail(`${what}: ${error.message}`))).replace(/^HTTP\/1\.1 100 Continue\r\n\r\n/, '');
+    if (answer === '') return server === 'nginx' && assert.equal(status, null, what);
     const got = Number(/^HTTP\/1\.1 (\d+)/.exec(answer)?.[1] ?? 0);
-    if (what === 'TRACE') return assert.equal(got, 405); // nginx's own word
-    if (status !== null) assert.equal(got, status, `${what}: ${answer.slice(0, 600)}`);
+    if (what === 'TRACE' && server === 'nginx') return assert.equal(got, 405); // nginx's own word
+    assert.ok(got >= 200 && got < 600, `${what}: ${answer.slice(0, 600)}`);
+    if (status !== null && (server === 'nginx' || [200, 401].includes(status))) assert.equal(got, status, `${what}: ${answer.slice(0, 600)}`);
     if (got < 400 || what === 'HEAD') return;
+    // what is no request has no path yet, so that no page of the configuration is chosen for it
+    if (server === 'lighttpd' && /^HTTP\/1\.[01] (400|431|501|505)/.test(answer) && answer.includes('<?xml')) return;
     assert.ok(answer.includes('\r\n\r\n{') || answer.includes('\n{'), `${what}: ${answer.slice(0, 800)}`);
     const json = JSON.parse(answer.slice(answer.indexOf('\r\n\r\n') + 4).replace(/^[0-9a-f]+\r\n|\r\n0\r\n\r\n$/g, ''));
     assert.ok(json.error.message, what);
@@ -181,7 +185,7 @@ test('HTTP: what nginx lets through, and what it does not', async () => {
 
 // ---- bodies ----
 
-test('bodies that are no good', async () => {
+for (const server of ['nginx', 'lighttpd']) test(`${server}: bodies that are no good`, async () => {
   const m = `"model":"${MODEL}"`, rest = '"max_tokens":9,"messages":[{"role":"user","content":"hi"}],"input":"hi"';
   const rows = [
     ['', 400], [' ', 400], ['null', 400], ['true', 400], ['1', 400], ['"x"', 400], ['[]', 400], ['{', 400], ['}', 400], ['{}', 400], ['{}}', 400], ['{} {}', 400], ['\0', 400], ['\ufeff{}', 400], ["{'model':1}", 400], ['{"model"}', 400], ['{"model":}', 400],
@@ -198,7 +202,7 @@ test('bodies that are no good', async () => {
   ];
   await each(Object.values(dialects).flatMap((where) => rows.map((row) => [where, ...row])), async (where, text, status) => {
     const what = `${where.path} ${text.toString().slice(0, 60)}`;
-    const got = await call(stack.nginx, { path: where.path, headers: { 'x-api-key': key }, body: text });
+    const got = await call(stack[server], { path: where.path, headers: { 'x-api-key': key }, body: text });
     if (status !== null) assert.equal(got.status, status, `${what}: ${got.text.slice(0, 300)}`);
     if (got.status !== 200) wellFormed(got, what);
   });
@@ -209,11 +213,11 @@ test('bodies that are no good', async () => {
 
 const answers = ['302', '502-html', '200-html', 'text-error', 'text-error=500', 'wrong-type', 'no-type', 'informational', 'informational=100', 'huge-head', 'huge-head=2000', 'not-http', 'two-lengths', 'reset', 'close', 'cut-head', 'reset-head', 'silence', 'empty', 'short-body', 'chunk-cut', 'bad-chunk', 'no-length', 'chunked', 'truncated-json', 'huge-unary', 'huge-unary=64 length=0', 'gzip', 'empty-stream', 'cut-after=1', 'cut-after=3 reset=1', 'cut-bytes=1', 'cut-bytes=200', 'early-end=1', 'early-end=4', 'stall-after=2', 'split=1', 'malformed', 'malformed=1', 'error-first', 'error-later', 'no-done', 'huge-event', 'huge-event=8', 'huge-line=64', 'no-usage', 'zero-usage', 'delta-output-only', 'delta-nulls'];
 
-test('providers that answer anything', async () => {
+for (const server of ['nginx', 'lighttpd']) test(`${server}: providers that answer anything`, async () => {
   const rows = Object.values(dialects).flatMap((where) => answers.flatMap((fault) => [[where, fault, false], [where, fault, true]]));
   await each(rows, async (where, fault, stream) => {
     const what = `${where.path} ${fault} ${stream ? 'stream' : 'unary'}`;
-    const got = await call(stack.nginx, { path: where.path, headers: { 'x-api-key': key }, body: where.body(MODEL, `[[stream events=6]] [[fault ${fault}]]`, { stream }) }).catch((error) => ({ cut: error.code }));
+    const got = await call(stack[server], { path: where.path, headers: { 'x-api-key': key }, body: where.body(MODEL, `[[stream events=6]] [[fault ${fault}]]`, { stream }) }).catch((error) => ({ cut: error.code }));
     if (got.cut) return assert.match(what, /huge-unary|short-body/, `${what}: ${got.cut}`); // a Content-Length that is not kept says it all
     if (got.status !== 200) return wellFormed(got, what);
     if (!stream) return assert.equal(typeof got.json, 'object', `${what}: ${got.text.slice(0, 300)}`);
