@@ -169,7 +169,7 @@ for (const server of ['nginx', 'lighttpd']) test(`HTTP: what ${server} lets thro
   await each(rows, async (what, bytes, status) => {
     const answer = (await bytesTo(server, bytes).catch((error) => assert.fail(`${what}: ${error.message}`))).replace(/^HTTP\/1\.1 100 Continue\r\n\r\n/, '');
     if (answer === '') return server === 'nginx' && assert.equal(status, null, what);
-    const got = Number(/^HTTP\/1\.1 (\d+)/.exec(answer)?.[1] ?? 0);
+    const got = Number(/^HTTP\/1\.[01] (\d+)/.exec(answer)?.[1] ?? 0);
     if (what === 'TRACE' && server === 'nginx') return assert.equal(got, 405); // nginx's own word
     assert.ok(got >= 200 && got < 600, `${what}: ${answer.slice(0, 600)}`);
     if (status !== null && (server === 'nginx' || [200, 401].includes(status))) assert.equal(got, status, `${what}: ${answer.slice(0, 600)}`);
@@ -202,7 +202,11 @@ for (const server of ['nginx', 'lighttpd']) test(`${server}: bodies that are no 
   ];
   await each(Object.values(dialects).flatMap((where) => rows.map((row) => [where, ...row])), async (where, text, status) => {
     const what = `${where.path} ${text.toString().slice(0, 60)}`;
-    const got = await call(stack[server], { path: where.path, headers: { 'x-api-key': key }, body: text });
+    // absurd limits hold the whole balance while they run: wait for their end
+    const got = await until(what, async () => {
+      const answer = await call(stack[server], { path: where.path, headers: { 'x-api-key': key }, body: text });
+      return answer.status !== 429 && answer;
+    });
     if (status !== null) assert.equal(got.status, status, `${what}: ${got.text.slice(0, 300)}`);
     if (got.status !== 200) wellFormed(got, what);
   });
