@@ -80,10 +80,14 @@ libderouter_a_SOURCES += \
 	fcgi-app/gateway/gateway.c \
 	fcgi-app/gateway/gateway.h \
 	fcgi-app/gateway/handler.h \
+	fcgi-app/gateway/heartbeat.c \
+	fcgi-app/gateway/heartbeat.h \
 	fcgi-app/gateway/key_read.c \
 	fcgi-app/gateway/lease.c \
 	fcgi-app/gateway/ledger.c \
 	fcgi-app/gateway/ledger.h \
+	fcgi-app/gateway/liveness.c \
+	fcgi-app/gateway/liveness.h \
 	fcgi-app/gateway/provider_fields.h \
 	fcgi-app/gateway/provider_lists.c \
 	fcgi-app/gateway/provider_record.c \
@@ -99,6 +103,8 @@ libderouter_a_SOURCES += \
 	fcgi-app/gateway/relay.c \
 	fcgi-app/gateway/reply.c \
 	fcgi-app/gateway/request.h \
+	fcgi-app/gateway/rest.c \
+	fcgi-app/gateway/rest.h \
 	fcgi-app/gateway/retry.c \
 	fcgi-app/gateway/retry.h \
 	fcgi-app/gateway/routing.c \
@@ -122,6 +128,7 @@ DR_LUA = \
 	fcgi-app/scripts/admit.lua \
 	fcgi-app/scripts/common.lua \
 	fcgi-app/scripts/credit.lua \
+	fcgi-app/scripts/heartbeat.lua \
 	fcgi-app/scripts/key_add.lua \
 	fcgi-app/scripts/key_read.lua \
 	fcgi-app/scripts/key_status.lua \

@@ -5,6 +5,7 @@ libderouter_a_SOURCES += \
 	handlers/handlers.def \
 	handlers/handlers.h \
 	handlers/health.c \
+	handlers/heartbeat.c \
 	handlers/key.c \
 	handlers/messages.c \
 	handlers/models.c \

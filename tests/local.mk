@@ -35,12 +35,14 @@ DR_UNIT_TESTS = \
 	tests/unit/test_fcgi_output \
 	tests/unit/test_fcgi_protocol \
 	tests/unit/test_fcgi_wire \
+	tests/unit/test_heartbeat \
 	tests/unit/test_http_client \
 	tests/unit/test_http_client_flow \
 	tests/unit/test_http_client_tls \
 	tests/unit/test_json \
 	tests/unit/test_json_scan \
 	tests/unit/test_lease \
+	tests/unit/test_liveness \
 	tests/unit/test_loop \
 	tests/unit/test_models \
 	tests/unit/test_money \
@@ -50,7 +52,9 @@ DR_UNIT_TESTS = \
 	tests/unit/test_provider_slots \
 	tests/unit/test_provider_state \
 	tests/unit/test_providers \
+	tests/unit/test_rest \
 	tests/unit/test_routing \
+	tests/unit/test_routing_presence \
 	tests/unit/test_settings \
 	tests/unit/test_settings_docs \
 	tests/unit/test_settle \

@@ -107,6 +107,8 @@ error_shape(const struct dr_request *req)
 		return DR_DIALECT_CHAT;
 	if (path_is_below(req->path, "/v1/responses"))
 		return DR_DIALECT_RESPONSES;
+	if (path_is_below(req->path, "/provider"))
+		return DR_DIALECT_CHAT;
 	return dr_fcgi_param(req->edge, "HTTP_ANTHROPIC_VERSION") != NULL
 		   ? DR_DIALECT_ANTHROPIC
 		   : DR_DIALECT_CHAT;

@@ -11,8 +11,6 @@
 #include "base/mem.h"
 #include "gateway/provider_fields.h"
 
-#define MINUTES_OF_DAY 1440
-
 /* ---- words of a list ---- */
 
 struct dr_word
@@ -242,24 +240,23 @@ const char *
 dr_field_set_rest(
     struct dr_provider_record *r, const struct dr_field *f, const char *value)
 {
-	struct dr_provider_record all = { .n_rest = 0 }; /* only its windows are used */
+	struct dr_rest_plan all = { .n = 0 };
 	struct dr_word word;
 
 	if (strcmp(value, "none") == 0 || strcmp(value, "auto") == 0) {
-		r->n_rest = 0;
+		r->rest.n = 0;
 		r->rest_auto = *value == 'a';
 		return NULL;
 	}
 	while (dr_word_next(&value, &word)) {
-		if (all.n_rest == DR_MAX_REST_WINDOWS)
+		if (all.n == DR_MAX_REST_WINDOWS)
 			return "has too many windows (16 at most)";
-		if (!read_window(word, &all.rest[all.n_rest++]))
+		if (!read_window(word, &all.windows[all.n++]))
 			return f->problem;
 	}
-	if (dr_provider_record_wakes_in(&all, 0) == MINUTES_OF_DAY)
+	if (dr_rest_wakes_in(&all, 0) == DR_MINUTES_OF_DAY)
 		return "covers the whole day: disable the provider instead";
-	memcpy(r->rest, all.rest, sizeof r->rest);
-	r->n_rest = all.n_rest;
+	r->rest = all;
 	r->rest_auto = false;
 	return NULL;
 }
@@ -268,10 +265,10 @@ void
 dr_field_get_rest(const struct dr_provider_record *r,
     DR_UNUSED const struct dr_field *f, struct dr_strbuf *out)
 {
-	if (r->n_rest == 0)
+	if (r->rest.n == 0)
 		dr_strbuf_adds(out, r->rest_auto ? "auto" : "none");
-	for (size_t i = 0; i < r->n_rest; i++) {
-		const struct dr_rest_window *w = &r->rest[i];
+	for (size_t i = 0; i < r->rest.n; i++) {
+		const struct dr_rest_window *w = &r->rest.windows[i];
 
 		dr_strbuf_addf(out, "%s%02u:%02u-%02u:%02u", i > 0 ? "," : "",
 		    w->from / 60, w->from % 60, w->to / 60, w->to % 60);

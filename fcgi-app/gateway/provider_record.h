@@ -22,24 +22,18 @@
 #include "base/limits.h"
 #include "base/strbuf.h"
 #include "dialects/dialect.h"
+#include "gateway/rest.h"
 #include "io/crypto.h"
 
 #define DR_MAX_PROVIDER_URL    512
 #define DR_MAX_PROVIDER_ORG    64
 #define DR_MAX_PROVIDER_CA     255
 #define DR_MAX_PROVIDER_MODELS 1000
-#define DR_MAX_REST_WINDOWS    16
 #define DR_MAX_CREDENTIAL      4096 /* plain bytes */
 
 struct dr_provider_model {
 	char *here;  /* owned: the name that callers use */
 	char *there; /* owned: the provider's own name for it */
-};
-
-/* A daily rest in minutes of the UTC day: from <= m < to, or over midnight where to <
- * from. */
-struct dr_rest_window {
-	unsigned from, to; /* 0..1439, never equal */
 };
 
 /* Who says that it is there? */
@@ -67,10 +61,9 @@ struct dr_provider_record {
 	unsigned weight;                   /* 1..1000 */
 	unsigned priority;                 /* 0..1000; the lowest is asked first */
 	char org[DR_MAX_PROVIDER_ORG + 1]; /* whose account it is; "": not said */
-	struct dr_rest_window rest[DR_MAX_REST_WINDOWS];
-	size_t n_rest;  /* 0: never rests, or as below */
-	bool rest_auto; /* 8 hours of rest after 16 online, spread over the providers
-			   of a model (rest.h) */
+	struct dr_rest_plan rest; /* as written; for automatic ones dr_rest_layout() */
+	bool rest_auto;           /* 8 hours of rest after 16 online, spread over the
+				     providers of a model */
 	enum dr_liveness liveness;
 	bool enabled;
 	bool allow_http; /* base_url may be http:// */
@@ -160,19 +153,14 @@ void dr_provider_key_running(
 
 /* ---- questions, all pure ---- */
 
+/* The place of a model in `models`; -1: not offered. */
+int dr_provider_record_find(const struct dr_provider_record *record, const char *here);
 /* The name of a model at this provider; NULL: not offered. */
 const char *dr_provider_record_model(
     const struct dr_provider_record *record, const char *here);
 
 bool dr_provider_record_serves(const struct dr_provider_record *record,
     const char *model, enum dr_dialect_id dialect); /* enabled or not */
-
-/* Does it rest in this minute of the UTC day (0..1439)? */
-bool dr_provider_record_rests(const struct dr_provider_record *record, unsigned minute);
-/* Minutes until it wakes: 0 while awake; 1440 where it never does (windows that cover
- * the day). */
-unsigned dr_provider_record_wakes_in(
-    const struct dr_provider_record *record, unsigned minute);
 
 /*
  * base_url + path, "/v1/messages" for example; a base that ends in "/v1" already has

@@ -11,7 +11,6 @@
 #include "base/mem.h"
 #include "gateway/provider_record.h"
 
-#define MINUTES_OF_DAY      1440
 #define DEFAULT_CONCURRENCY 10
 #define DEFAULT_WEIGHT      100
 #define DEFAULT_PRIORITY    100
@@ -228,15 +227,23 @@ by_name(const void *key, const void *model)
 	return strcmp(key, ((const struct dr_provider_model *)model)->here);
 }
 
-const char *
-dr_provider_record_model(const struct dr_provider_record *record, const char *here)
+int
+dr_provider_record_find(const struct dr_provider_record *record, const char *here)
 {
 	const struct dr_provider_model *found;
 
 	if (record->n_models == 0)
-		return NULL;
+		return -1;
 	found = bsearch(here, record->models, record->n_models, sizeof *found, by_name);
-	return found != NULL ? found->there : NULL;
+	return found != NULL ? (int)(found - record->models) : -1;
+}
+
+const char *
+dr_provider_record_model(const struct dr_provider_record *record, const char *here)
+{
+	int at = dr_provider_record_find(record, here);
+
+	return at >= 0 ? record->models[at].there : NULL;
 }
 
 bool
@@ -245,45 +252,6 @@ dr_provider_record_serves(const struct dr_provider_record *record, const char *m
 {
 	return (record->dialects & 1u << dialect) != 0 &&
 	       dr_provider_record_model(record, model) != NULL;
-}
-
-/* Minutes that this window goes on from `minute`; 0: not inside. */
-static unsigned
-window_left(const struct dr_rest_window *w, unsigned minute)
-{
-	unsigned length = (w->to + MINUTES_OF_DAY - w->from) % MINUTES_OF_DAY;
-	unsigned since = (minute + MINUTES_OF_DAY - w->from) % MINUTES_OF_DAY;
-
-	return since < length ? length - since : 0;
-}
-
-bool
-dr_provider_record_rests(const struct dr_provider_record *record, unsigned minute)
-{
-	for (size_t i = 0; i < record->n_rest; i++)
-		if (window_left(&record->rest[i], minute) > 0)
-			return true;
-	return false;
-}
-
-/* From window to window, since they may touch or overlap. */
-unsigned
-dr_provider_record_wakes_in(const struct dr_provider_record *record, unsigned minute)
-{
-	unsigned waited = 0, left = 1;
-
-	while (left > 0 && waited < MINUTES_OF_DAY) {
-		left = 0;
-		for (size_t i = 0; i < record->n_rest; i++) {
-			unsigned more = window_left(
-			    &record->rest[i], (minute + waited) % MINUTES_OF_DAY);
-
-			if (more > left)
-				left = more;
-		}
-		waited += left;
-	}
-	return waited < MINUTES_OF_DAY ? waited : MINUTES_OF_DAY;
 }
 
 bool

@@ -197,7 +197,7 @@ dr_provider_take(struct dr_providers *providers, struct dr_provider_lease *lease
 	slot->call.late = on_taken_late;
 	dr_provider_key_tag(provider->record->name, tag);
 	dr_provider_key_running(provider->record->name, key);
-	snprintf(max, sizeof max, "%u", provider->record->max_concurrency);
+	snprintf(max, sizeof max, "%u", provider->presence.slots);
 	snprintf(ms, sizeof ms, "%llu", (unsigned long long)providers->lease_ms);
 	dr_store_eval(providers->store, tag, &dr_script_provider_take, 1,
 	    (struct dr_arg[]){ arg(key), arg(slot->id), arg(max), arg(ms) }, 4,

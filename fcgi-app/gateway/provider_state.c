@@ -79,6 +79,7 @@ static const struct field fields[] = {
 	FIELD("hb.at", read_number, hb_at_ms),
 	FIELD("hb.until", read_number, hb_until_ms),
 	FIELD("hb.free", read_number, hb_free),
+	FIELD("hb.running", read_number, hb_running),
 	FIELD("hb.resting_at", read_number, hb_resting_at_ms),
 	FIELD("hb.models", read_long_text, hb_models),
 	FIELD("hb.version", read_text, hb_version),

@@ -29,6 +29,7 @@ struct dr_provider_state {
 	/* the node's last heartbeat; times 0: none has come */
 	int64_t hb_at_ms, hb_until_ms;
 	int64_t hb_free;          /* requests that it would take; -1: not said */
+	int64_t hb_running;       /* ... beside those that held a slot at the time */
 	int64_t hb_resting_at_ms; /* goes to rest then; 0: no notice */
 	char *hb_models;          /* owned; with commas; NULL: all of the record's */
 	char hb_version[DR_MAX_NODE_VERSION + 1];

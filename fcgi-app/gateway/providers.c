@@ -71,6 +71,17 @@ dr_provider_url(
 	DR_ASSERT(fits);
 }
 
+bool
+dr_provider_has(const struct dr_provider *provider, const char *model)
+{
+	int at;
+
+	DR_CHECK(provider, DR_PROVIDER_MAGIC);
+	at = dr_provider_record_find(provider->record, model);
+	return provider->record->enabled && at >= 0 &&
+	       dr_liveness_has(&provider->presence, (size_t)at);
+}
+
 /* ---- asking the directory ---- */
 
 bool
@@ -86,6 +97,16 @@ dr_providers_list(const struct dr_providers *providers, size_t *n)
 	DR_CHECK(providers, DR_PROVIDERS_MAGIC);
 	*n = providers->n_list;
 	return providers->list;
+}
+
+struct dr_provider *
+dr_providers_find(const struct dr_providers *providers, const char *name)
+{
+	DR_CHECK(providers, DR_PROVIDERS_MAGIC);
+	for (size_t i = 0; i < providers->n_list; i++)
+		if (strcmp(providers->list[i]->record->name, name) == 0)
+			return providers->list[i];
+	return NULL;
 }
 
 bool
@@ -107,18 +128,16 @@ bool
 dr_providers_online(const struct dr_providers *providers, const char *model,
     uint64_t now_ms, int64_t now_wall_ms)
 {
-	unsigned minute = dr_clock_minute_of_day(now_wall_ms);
-
 	DR_CHECK(providers, DR_PROVIDERS_MAGIC);
 	for (size_t i = 0; i < providers->n_list; i++) {
 		const struct dr_provider *provider = providers->list[i];
 		const struct dr_breaker *breaker = &provider->breaker;
 
 		/* half open counts: only a request can tell, so it must be worth one */
-		if (provider->record->enabled && !breaker->flagged &&
+		if (provider->presence.err == DR_OK && !breaker->flagged &&
 		    !(breaker->open && now_ms < breaker->open_until_ms) &&
-		    !dr_provider_record_rests(provider->record, minute) &&
-		    dr_provider_record_model(provider->record, model) != NULL)
+		    dr_rest_wakes_in_ms(&provider->rest, now_wall_ms) == 0 &&
+		    dr_provider_has(provider, model))
 			return true;
 	}
 	return false;
@@ -150,11 +169,13 @@ dr_providers_outcome(struct dr_providers *providers, struct dr_provider *provide
 	DR_CHECK(provider, DR_PROVIDER_MAGIC);
 	dr_breaker_on(breaker, &providers->rules, outcome, retry_after_ms, now_ms,
 	    (uint32_t)dr_providers_random(providers));
-	if (breaker->flagged && !before.flagged)
+	if (breaker->flagged && !before.flagged) {
+		provider->flagged_ms = now_ms;
 		dr_log_error(providers,
 		    "%s: credential or account refused: out of rotation until its record "
-		    "is changed",
+		    "is changed or a probe goes well",
 		    name);
+	}
 	if (breaker->open && !before.open)
 		dr_log_warn(providers, "%s: circuit opened after %u failures", name,
 		    providers->rules.failures);

@@ -24,6 +24,7 @@
 #include "config/config.h"
 #include "dialects/dialect.h"
 #include "gateway/breaker.h"
+#include "gateway/liveness.h"
 #include "gateway/provider_record.h"
 #include "gateway/provider_state.h"
 #include "io/crypto.h"
@@ -46,6 +47,10 @@ struct dr_provider {
 	char *credential; /* owned, wiped when freed; NULL: none. Never logged */
 	struct dr_breaker breaker;
 	struct dr_provider_state state; /* as of the last poll */
+	struct dr_presence presence;    /* what that means */
+	struct dr_rest_plan rest;       /* in force: an automatic one is worked out */
+	uint64_t heard_ms;              /* its node's last heartbeat to this process */
+	uint64_t flagged_ms;            /* when breaker.flagged was set */
 	unsigned running;    /* leases at the last count, over all processes */
 	uint64_t counted_ms; /* dr_clock_ms() of that count by Redis */
 };
@@ -70,12 +75,21 @@ bool dr_providers_ready(const struct dr_providers *providers);
 struct dr_provider *const *dr_providers_list(
     const struct dr_providers *providers, size_t *n);
 
+/* NULL: there is none of this name. Borrowed until the next turn of the loop. */
+struct dr_provider *dr_providers_find(
+    const struct dr_providers *providers, const char *name);
+
 /* Does an enabled provider offer this model on this dialect, online or not? */
 bool dr_providers_offer(const struct dr_providers *providers, const char *model,
     enum dr_dialect_id dialect);
-/* Is one of those, on any dialect, awake, not flagged and with its circuit closed? */
+/* Is one of those, on any dialect, there and awake, not flagged and with its circuit
+ * closed? */
 bool dr_providers_online(const struct dr_providers *providers, const char *model,
     uint64_t now_ms, int64_t now_wall_ms);
+
+/* May a provider answer a request for this model, as far as its own word goes: it is
+ * enabled and has the model just now? */
+bool dr_provider_has(const struct dr_provider *provider, const char *model);
 
 /* A fresh random number for dr_route(). */
 uint64_t dr_providers_random(struct dr_providers *providers);

@@ -33,6 +33,8 @@ struct dr_providers {
 	bool poll_failed; /* ... and this one, so far */
 	size_t reading;   /* records still to come in this poll */
 	struct dr_store_call names;
+	struct dr_store_call watch; /* is the watcher there? */
+	bool watched;               /* it was, at the last poll that could tell */
 	struct dr_timer poll_timer;
 	uint32_t bad_names; /* digest of those already reported */
 

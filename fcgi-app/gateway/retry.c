@@ -8,8 +8,7 @@
 #include "gateway/endpoint.h"
 #include "gateway/gateway.h"
 
-#define SECOND_TRY_MS     200   /* before the only provider is asked once more */
-#define MAX_RETRY_HINT_MS 60000 /* claude-code gives up on longer waits */
+#define SECOND_TRY_MS 200 /* before the only provider is asked once more */
 
 /* Remember the provider, so that it is not chosen again; keeps a reference. */
 void
@@ -32,6 +31,8 @@ dr_request_choose(
 		.tried = req->tried,
 		.n_tried = req->n_tried,
 		.again = again,
+		.stream = req->facts.stream,
+		.rest_lead_ms = req->config->settings->rest_lead,
 		.now_ms = dr_clock_ms(),
 		.now_wall_ms = dr_clock_wall_ms(),
 		.random = dr_providers_random(req->gw->providers),
@@ -104,16 +105,8 @@ dr_retry_give_up(struct dr_request *req, enum dr_error err, int64_t wait_ms)
 		return dr_fail(req, err,
 		    req->provider_text[0] != '\0' ? req->provider_text
 						  : "Provider error");
-	case DR_ERR_OVERLOADED:
-		if (wait_ms >= MAX_RETRY_HINT_MS)
-			wait_ms = -1; /* too long a wait to name: the catalogue's */
-				      /* fall through */
-	case DR_ERR_RESTING:
-		if (wait_ms >= 0)
-			req->retry_after_ms =
-			    wait_ms < MAX_RETRY_HINT_MS ? wait_ms : MAX_RETRY_HINT_MS;
-		return dr_fail(req, err);
 	default:
+		req->retry_after_ms = dr_route_retry_hint(err, wait_ms);
 		return dr_fail(req, err);
 	}
 }

@@ -8,13 +8,13 @@
 
 #include <string.h>
 
-#include "base/clock.h"
-
 /*
  * A count says "full" as of the last poll, and slots that other processes give back are
  * not seen before the next. Older than this it is only a hint: Redis is asked again.
  */
 #define FULL_BELIEVED_MS 100
+
+#define MAX_RETRY_HINT_MS 60000 /* claude-code gives up on longer waits */
 
 /* The first of these that any provider gave is the answer (api-contract section 2). */
 static const enum dr_error order[] = {
@@ -69,6 +69,16 @@ dr_outcome_error(enum dr_outcome outcome)
 	DR_WRONG("unknown outcome");
 }
 
+int64_t
+dr_route_retry_hint(enum dr_error err, int64_t wait_ms)
+{
+	bool too_long = wait_ms >= MAX_RETRY_HINT_MS;
+
+	if (err == DR_ERR_RESTING)
+		return too_long ? MAX_RETRY_HINT_MS : wait_ms;
+	return err == DR_ERR_OVERLOADED && !too_long ? wait_ms : -1;
+}
+
 /* ---- why not this one? ---- */
 
 /* What the pass has found so far. */
@@ -121,22 +131,35 @@ was_tried(const struct dr_route_query *query, const struct dr_provider *provider
 	return out;
 }
 
-static uint64_t
-wakes_in_ms(const struct dr_provider_record *record, int64_t now_wall_ms)
+/*
+ * Does it rest, or is it too near to its rest for this request? Its schedule tells when
+ * it wakes; a node's own notice does not.
+ */
+static bool
+rests(const struct dr_route_query *query, const struct dr_provider *provider,
+    struct survey *survey)
 {
-	unsigned minutes =
-	    dr_provider_record_wakes_in(record, dr_clock_minute_of_day(now_wall_ms));
+	int64_t lead_ms = query->stream ? query->rest_lead_ms : 0;
+	int64_t begins_ms = dr_rest_begins_in_ms(&provider->rest, query->now_wall_ms);
+	uint64_t notice_ms = provider->presence.rests_at_ms;
 
-	return minutes == 0
-		   ? 0
-		   : (uint64_t)minutes * 60000 - (uint64_t)(now_wall_ms % 60000);
+	if (begins_ms >= 0 && begins_ms <= lead_ms) {
+		shorter(&survey->rest_ms,
+		    (uint64_t)begins_ms + dr_rest_wakes_in_ms(&provider->rest,
+					      query->now_wall_ms + begins_ms));
+		return true;
+	}
+	return provider->presence.err == DR_ERR_RESTING ||
+	       (notice_ms > 0 && notice_ms <= query->now_ms + (uint64_t)lead_ms);
 }
 
 static bool
 seems_full(const struct dr_provider *provider, uint64_t now_ms)
 {
-	return provider->running >= provider->record->max_concurrency &&
-	       now_ms - provider->counted_ms < FULL_BELIEVED_MS;
+	unsigned slots = provider->presence.slots;
+
+	return slots == 0 || (provider->running >= slots &&
+				 now_ms - provider->counted_ms < FULL_BELIEVED_MS);
 }
 
 /* DR_OK: nothing speaks against it but what this request has tried. */
@@ -145,16 +168,17 @@ why_not(const struct dr_route_query *query, const struct dr_provider *provider,
     struct survey *survey)
 {
 	const struct dr_breaker *breaker = &provider->breaker;
-	uint64_t rests = wakes_in_ms(provider->record, query->now_wall_ms);
 	uint64_t cools = dr_breaker_cools_for(breaker, query->now_ms);
 	uint64_t circuit = dr_breaker_opens_in(breaker, query->now_ms);
 
-	if (rests > 0) {
-		shorter(&survey->rest_ms, rests);
+	if (rests(query, provider, survey))
 		return DR_ERR_RESTING;
-	}
 	if (breaker->flagged)
 		return DR_ERR_PROVIDER_AUTH;
+	if (provider->presence.err != DR_OK)
+		return provider->presence.err;
+	if (!dr_provider_has(provider, query->model))
+		return DR_ERR_OFFLINE; /* its node has it no more */
 	if (cools > 0) {
 		shorter(&survey->cool_ms, cools);
 		return DR_ERR_OVERLOADED;
@@ -226,8 +250,8 @@ draw(struct dr_provider *const *list, size_t n, const struct dr_provider *other,
 static bool
 is_freer(const struct dr_provider *b, const struct dr_provider *a)
 {
-	uint64_t room_a = (uint64_t)a->record->max_concurrency * a->record->weight;
-	uint64_t room_b = (uint64_t)b->record->max_concurrency * b->record->weight;
+	uint64_t room_a = (uint64_t)a->presence.slots * a->record->weight;
+	uint64_t room_b = (uint64_t)b->presence.slots * b->record->weight;
 
 	return b->running * room_a < a->running * room_b;
 }

@@ -3,11 +3,11 @@
  *
  * Pure: the directory, the clocks and a random number are arguments.
  *
- * A candidate serves the model on this route, is enabled, awake, not flagged, not
- * cooling down, its circuit is closed (or half open with its probe free), it does not
- * seem full, and this request has not tried it. Of those with the lowest priority
- * number two are drawn by weight, and the less busy one (running / (max_concurrency *
- * weight)) is taken.
+ * A candidate serves the model on this route, is enabled, there (liveness.h), awake,
+ * not flagged, not cooling down, its circuit is closed (or half open with its probe
+ * free), it does not seem full, and this request has not tried it; for a stream, it
+ * does not go to rest within rest_lead either. Of those with the lowest priority number
+ * two are drawn by weight, and the less busy one (running / (slots * weight)) is taken.
  */
 #ifndef DR_ROUTING_H
 #define DR_ROUTING_H
@@ -41,9 +41,11 @@ struct dr_route_query {
 	 * credential).
 	 */
 	bool again;
-	uint64_t now_ms;     /* dr_clock_ms() */
-	int64_t now_wall_ms; /* dr_clock_wall_ms() */
-	uint64_t random;     /* dr_providers_random() */
+	bool stream;          /* the answer may be a long one ... */
+	int64_t rest_lead_ms; /* ... so not from one that rests within so long */
+	uint64_t now_ms;      /* dr_clock_ms() */
+	int64_t now_wall_ms;  /* dr_clock_wall_ms() */
+	uint64_t random;      /* dr_providers_random() */
 };
 
 /*
@@ -52,11 +54,17 @@ struct dr_route_query {
  *   MODEL_UNAVAILABLE   no enabled provider offers it on this route
  *   FULL, OVERLOADED, RESTING, PROVIDER_TIMEOUT, PROVIDER_ERROR, PROVIDER_AUTH, OFFLINE
  * *wait_ms (may be NULL): for OVERLOADED until the first cool-down ends, for RESTING
- * until the first wakes, for OFFLINE until the first open circuit lets a probe through;
- * -1 where unknown.
+ * until the first wakes by its schedule, for OFFLINE until the first open circuit lets
+ * a probe through; -1 where unknown.
  */
 enum dr_error dr_route(const struct dr_route_query *query, struct dr_provider **out,
     int64_t *wait_ms) DR_MUSTCHECK;
+
+/*
+ * What to name as Retry-After: for RESTING the wait, at most a minute; for OVERLOADED
+ * the wait where it is shorter than a minute; else -1, the catalogue's.
+ */
+int64_t dr_route_retry_hint(enum dr_error err, int64_t wait_ms);
 
 /* What an attempt's outcome is to the caller: DR_OK for NONE, OK and CALLER. */
 enum dr_error dr_outcome_error(enum dr_outcome outcome);

@@ -250,10 +250,10 @@ rest_is_by_utc_windows_that_may_pass_midnight(void **state)
 
 		assert_true(dr_provider_record_set(
 		    record, "rest", rows[i].rest, err, sizeof err));
-		assert_int_equal(dr_provider_record_wakes_in(record, rows[i].minute),
-		    rows[i].wakes_in);
-		assert_int_equal(dr_provider_record_rests(record, rows[i].minute),
-		    rows[i].wakes_in > 0);
+		assert_int_equal(
+		    dr_rest_wakes_in(&record->rest, rows[i].minute), rows[i].wakes_in);
+		assert_int_equal(
+		    dr_rest_at(&record->rest, rows[i].minute), rows[i].wakes_in > 0);
 		dr_provider_record_free(&record);
 	}
 }

@@ -30,10 +30,11 @@ static void
 every_field_is_read(void **state)
 {
 	static const char *const words[] = { "now", "1000", "hb.at", "900", "hb.until",
-		"1900", "hb.free", "0", "hb.resting_at", "1500", "hb.models", "a,b",
-		"hb.version", "node 1.2", "probe.at", "800", "probe.next", "1200",
-		"probe.generation", "7", "probe.status", "401", "probe.failures", "3",
-		"probe.ok", "0", "probe.refused", "1", "probe.why", "HTTP 401", NULL };
+		"1900", "hb.free", "0", "hb.running", "4", "hb.resting_at", "1500",
+		"hb.models", "a,b", "hb.version", "node 1.2", "probe.at", "800",
+		"probe.next", "1200", "probe.generation", "7", "probe.status", "401",
+		"probe.failures", "3", "probe.ok", "0", "probe.refused", "1",
+		"probe.why", "HTTP 401", NULL };
 	struct dr_provider_state s = { 0 };
 
 	(void)state;
@@ -43,6 +44,7 @@ every_field_is_read(void **state)
 	assert_int_equal(s.hb_at_ms, 900);
 	assert_int_equal(s.hb_until_ms, 1900);
 	assert_int_equal(s.hb_free, 0);
+	assert_int_equal(s.hb_running, 4);
 	assert_int_equal(s.hb_resting_at_ms, 1500);
 	assert_string_equal(s.hb_models, "a,b");
 	assert_string_equal(s.hb_version, "node 1.2");
