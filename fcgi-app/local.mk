@@ -133,6 +133,8 @@ DR_LUA = \
 	fcgi-app/scripts/key_read.lua \
 	fcgi-app/scripts/key_status.lua \
 	fcgi-app/scripts/lease_renew.lua \
+	fcgi-app/scripts/probe_claim.lua \
+	fcgi-app/scripts/probe_note.lua \
 	fcgi-app/scripts/provider_read.lua \
 	fcgi-app/scripts/provider_renew.lua \
 	fcgi-app/scripts/provider_take.lua \

@@ -320,5 +320,7 @@ const struct ctl_verb ctl_provider_verbs[] = {
 	{ "provider", "credential", "NAME --credential-file FILE|-", true,
 	    provider_credential },
 	{ "provider", "token", "NAME", true, ctl_provider_token },
+	{ "provider", "probe", "NAME", true, ctl_provider_probe },
+	{ "provider", "spread", "MODEL [--dry-run]", true, ctl_provider_spread },
 	{ NULL, NULL, NULL, false, NULL },
 };

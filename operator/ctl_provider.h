@@ -3,7 +3,7 @@
  *
  *   ctl_provider.c        add, set, enable, disable, remove, credential
  *   ctl_provider_show.c   list, show: the record and what is known of it just now
- *   ctl_provider_node.c   token
+ *   ctl_provider_node.c   token, probe, spread
  *   ctl_provider_store.c  records in Redis
  *
  * A record is read, changed and written as a whole (gateway/provider_record), unless
@@ -38,5 +38,7 @@ bool ctl_provider_seal(
 int ctl_provider_list(struct ctl *ctl, int argc, char **argv);
 int ctl_provider_show(struct ctl *ctl, int argc, char **argv);
 int ctl_provider_token(struct ctl *ctl, int argc, char **argv);
+int ctl_provider_probe(struct ctl *ctl, int argc, char **argv);
+int ctl_provider_spread(struct ctl *ctl, int argc, char **argv);
 
 #endif

@@ -8,5 +8,7 @@
 #include "operator/watcher.h"
 
 extern const struct dr_duty dr_duty_beat; /* beat.c: the watcher's own sign of life */
+extern const struct dr_duty
+    dr_duty_probes; /* probes.c: is a provider without a node there? */
 
 #endif

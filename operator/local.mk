@@ -13,12 +13,17 @@ derouterctl_SOURCES = \
 	operator/ctl_provider_show.c \
 	operator/ctl_provider_store.c \
 	operator/ctl_store.c \
-	operator/derouterctl.c
+	operator/derouterctl.c \
+	operator/probe.c \
+	operator/probe.h
 derouterctl_LDADD = $(DR_LIBS)
 bin_PROGRAMS += derouter-watcher
 derouter_watcher_SOURCES = \
 	operator/beat.c \
 	operator/duties.h \
+	operator/probe.c \
+	operator/probe.h \
+	operator/probes.c \
 	operator/watcher.c \
 	operator/watcher.h
 derouter_watcher_LDADD = $(DR_LIBS)

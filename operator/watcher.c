@@ -24,6 +24,7 @@
 /* Every duty, one row each. */
 static const struct dr_duty *const duties[] = {
 	&dr_duty_beat,
+	&dr_duty_probes,
 };
 
 #define N_DUTIES DR_N_ELEMENTS(duties)

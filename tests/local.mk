@@ -47,6 +47,7 @@ DR_UNIT_TESTS = \
 	tests/unit/test_models \
 	tests/unit/test_money \
 	tests/unit/test_price \
+	tests/unit/test_probes \
 	tests/unit/test_provider_record \
 	tests/unit/test_provider_rules \
 	tests/unit/test_provider_slots \
@@ -69,6 +70,11 @@ DR_UNIT_TESTS = \
 	tests/unit/test_watcher
 check_PROGRAMS += $(DR_UNIT_TESTS)
 TESTS += $(DR_UNIT_TESTS)
+endif
+
+# Of derouterctl and the watcher, what can be tested by itself.
+if HAVE_CMOCKA
+tests_unit_test_probes_SOURCES = tests/unit/test_probes.c operator/probe.c operator/probe.h
 endif
 
 # What the FastCGI oracle test compares with: libfcgi's own responder.

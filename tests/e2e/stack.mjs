@@ -3,7 +3,7 @@
 import { execFile, spawn } from 'node:child_process';
 import { promisify } from 'node:util';
 import { mkdtemp, readFile, writeFile, mkdir, rm } from 'node:fs/promises';
-import { readFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync } from 'node:fs';
 import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
@@ -174,6 +174,14 @@ export async function startStack({ workers = 2, set = {}, lighttpd = true } = {}
     },
     async watcherPid() {
       return Number((await readFile(path.join(state, 'watcher.pid'), 'utf8')).trim());
+    },
+    // Another one in the place of a watcher that a test has killed.
+    async startWatcher() {
+      const log = openSync(path.join(state, 'watcher.log'), 'a');
+      const child = spawn(path.join(build, 'derouter-watcher'), ['-c', env.config], { stdio: ['ignore', log, log] });
+      closeSync(log);
+      child.unref();
+      await writeFile(path.join(state, 'watcher.pid'), `${child.pid}\n`);
     },
     // Change settings of the running responders and the watcher; true for all of them once this returns.
     async reload(settings) {

@@ -440,25 +440,34 @@ plan_init(struct plan *plan, const struct request *req)
 	}
 }
 
+/* The option --fault. */
+static void
+do_usual_fault(struct conn *conn)
+{
+	struct directive d;
+	char text[128];
+	int n;
+
+	if (standin_options.fault == NULL)
+		return;
+	n = snprintf(text, sizeof text, "fault %s", standin_options.fault);
+	if (standin_directive(text, (size_t)n, &d))
+		do_fault(conn, &d);
+}
+
 void
 standin_plan(struct conn *conn, const char *body, size_t len)
 {
-	struct directive d;
 	const char *why;
 
 	plan_init(&conn->plan, &conn->req);
 	why = refusal(conn, body, len);
 	if (why != NULL) {
 		standin_error_plan(conn, standin_error_row(why));
+	} else if (conn->req.route == ROUTE_MODELS) {
+		do_usual_fault(conn);
 	} else if (conn->req.route <= ROUTE_COUNT_TOKENS) {
-		if (standin_options.fault != NULL) {
-			char text[128];
-			int n = snprintf(
-			    text, sizeof text, "fault %s", standin_options.fault);
-
-			if (standin_directive(text, (size_t)n, &d))
-				do_fault(conn, &d);
-		}
+		do_usual_fault(conn);
 		if (!standin_fault_of_model(conn))
 			standin_error_plan(conn, &unknown);
 		run_directives(conn, body, len);
