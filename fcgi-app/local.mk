@@ -100,6 +100,8 @@ libderouter_a_SOURCES += \
 	fcgi-app/gateway/providers.h \
 	fcgi-app/gateway/providers_poll.c \
 	fcgi-app/gateway/providers_priv.h \
+	fcgi-app/gateway/recent.c \
+	fcgi-app/gateway/recent.h \
 	fcgi-app/gateway/relay.c \
 	fcgi-app/gateway/reply.c \
 	fcgi-app/gateway/request.h \
@@ -117,6 +119,12 @@ libderouter_a_SOURCES += \
 	fcgi-app/gateway/settlement.h \
 	fcgi-app/gateway/start.c \
 	fcgi-app/gateway/start.h \
+	fcgi-app/gateway/spool.c \
+	fcgi-app/gateway/spool.h \
+	fcgi-app/gateway/spool_priv.h \
+	fcgi-app/gateway/spool_record.c \
+	fcgi-app/gateway/spool_record.h \
+	fcgi-app/gateway/spool_replay.c \
 	fcgi-app/gateway/steps.c \
 	fcgi-app/gateway/upstream_head.c \
 	fcgi-app/gateway/upstream_head.h

@@ -54,11 +54,13 @@ DR_UNIT_TESTS = \
 	tests/unit/test_provider_state \
 	tests/unit/test_providers \
 	tests/unit/test_rest \
+	tests/unit/test_recent \
 	tests/unit/test_routing \
 	tests/unit/test_routing_presence \
 	tests/unit/test_settings \
 	tests/unit/test_settings_docs \
 	tests/unit/test_settle \
+	tests/unit/test_spool \
 	tests/unit/test_sse \
 	tests/unit/test_store \
 	tests/unit/test_store_login \

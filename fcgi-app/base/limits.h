@@ -21,6 +21,10 @@
 #define DR_MAX_EVENT_HOLD  (64 * 1024)   /* an unfinished SSE event held back */
 #define DR_MAX_RAW_USAGE   4096          /* the usage block kept for the receipt */
 
+/* settlements */
+#define DR_MAX_RECENT_BYTES                                                            \
+	(8 * 1024 * 1024) /* acknowledged ones, kept for a Redis that lost them */
+
 /* JSON */
 #define DR_MAX_JSON_DEPTH 512 /* nesting accepted in a request body */
 

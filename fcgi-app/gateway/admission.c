@@ -17,6 +17,8 @@
 #include "gateway/script_args.h"
 #include "scripts/scripts.h"
 
+#define DAY_MS INT64_C(86400000)
+
 /* ---- keys in use ---- */
 
 /* FNV-1a. Two keys with one hash cost a provider's slot taken early and given back, no
@@ -277,9 +279,40 @@ dr_admission_new(struct dr_loop *loop, struct dr_store *store)
 	dr_list_init(&admission->asked);
 	dr_list_init(&admission->open);
 	dr_list_init(&admission->settling);
-	dr_list_init(&admission->unsent);
+	dr_recent_init(&admission->recent);
 	dr_lease_start(admission);
 	return admission;
+}
+
+bool
+dr_admission_spool(struct dr_admission *admission, const char *dir, uint64_t most_bytes,
+    int64_t trace_ttl_ms, int64_t keep_ms, char *err, size_t err_size)
+{
+	struct dr_spool_options options = { .dir = dir,
+		.most_bytes = most_bytes,
+		/* a day less than receipts are kept: they tell what is booked already
+		 */
+		.most_age_ms = trace_ttl_ms > DAY_MS ? trace_ttl_ms - DAY_MS : 0,
+		.send = dr_settlement_from_spool,
+		.arg = admission };
+
+	DR_CHECK(admission, DR_ADMISSION_MAGIC);
+	DR_ASSERT(admission->spool == NULL);
+	admission->keep_ms = (uint64_t)keep_ms;
+	admission->spool = dr_spool_open(admission->loop, &options, err, err_size);
+	return admission->spool != NULL;
+}
+
+bool
+dr_admission_can_record(const struct dr_admission *admission)
+{
+	return admission->spool == NULL || dr_spool_sound(admission->spool);
+}
+
+uint64_t
+dr_admission_spooled(const struct dr_admission *admission)
+{
+	return admission->spool != NULL ? dr_spool_bytes(admission->spool) : 0;
 }
 
 void
@@ -294,6 +327,8 @@ dr_admission_free(struct dr_admission **admission)
 	DR_ASSERT(a->n_open == 0);
 	dr_timer_stop(&a->tick);
 	dr_settlements_orphan(a);
+	dr_spool_free(&a->spool);
+	dr_recent_fini(&a->recent);
 	while ((node = dr_list_pop(&a->asked)) !=
 	       NULL) { /* cancelled ones: on_late frees them */
 		struct dr_booking *booking =
@@ -314,5 +349,6 @@ dr_admission_open(const struct dr_admission *admission)
 size_t
 dr_admission_unsettled(const struct dr_admission *admission)
 {
-	return admission->n_settling + admission->n_unsent;
+	return admission->n_settling +
+	       (admission->spool != NULL && dr_spool_unwritten(admission->spool) > 0);
 }

@@ -20,6 +20,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/dr_assert.h"
 #include "base/errors.h"
 #include "base/list.h"
 #include "dialects/dialect.h"
@@ -32,9 +33,23 @@ struct dr_admission; /* opaque: one per process */
 struct dr_admission *dr_admission_new(
     struct dr_loop *loop, struct dr_store *store); /* borrowed */
 /*
+ * Settlements that Redis cannot be told are kept in files below `dir`
+ * (gateway/spool.h), `most_bytes` of them at most, and those that it has acknowledged
+ * for keep_ms in memory, since the Redis that comes back may be another. False with one
+ * line in err. Without a spool an outage loses charges, which is for tests.
+ */
+bool dr_admission_spool(struct dr_admission *admission, const char *dir,
+    uint64_t most_bytes, int64_t trace_ttl_ms, int64_t keep_ms, char *err,
+    size_t err_size) DR_MUSTCHECK;
+/* False: what is charged now could not be kept through an outage. Take no paid request.
+ */
+bool dr_admission_can_record(const struct dr_admission *admission);
+/* Bytes of settlements that wait in this process' file. */
+uint64_t dr_admission_spooled(const struct dr_admission *admission);
+
+/*
  * Every ticket was settled or cancelled before. What Redis has not acknowledged by then
- * is logged as lost once its call fails, which may be as late as dr_store_free(). NULL
- * is fine.
+ * is in the spool. NULL is fine.
  */
 void dr_admission_free(struct dr_admission **admission);
 
@@ -127,7 +142,7 @@ struct dr_settlement {
 
 /*
  * Book what was used and give the rest back. Fire and forget: while Redis is away the
- * settlement waits in memory, and is sent again once it is back.
+ * settlement waits in the spool, and is sent again once it is back.
  */
 void dr_admission_settle(struct dr_admission *admission, struct dr_ticket *ticket,
     const struct dr_settlement *settlement);
@@ -146,7 +161,7 @@ bool dr_admission_key_in_use(
 
 /* Bookings that are not settled yet: 0 after a drain. */
 size_t dr_admission_open(const struct dr_admission *admission);
-/* Settlements that Redis has not acknowledged yet, waiting ones included: 0 after a
+/* Settlements that neither Redis has acknowledged nor the spool has on disk: 0 after a
  * drain. */
 size_t dr_admission_unsettled(const struct dr_admission *admission);
 

@@ -3,7 +3,7 @@
  *
  *   admission.c         its life, the keys in use, bookings asked for and cancelled
  *   admission_reply.c   what the admit script said
- *   admission_settle.c  settlements, and those that wait for Redis to come back
+ *   admission_settle.c  settlements; what Redis does not have, or may not have kept
  *   lease.c             the clock: renewing leases, the sweep's index
  *   key_read.c          GET /v1/key
  */
@@ -11,6 +11,9 @@
 #define DR_ADMISSION_PRIV_H
 
 #include "gateway/admission.h"
+#include "gateway/recent.h"
+#include "gateway/spool.h"
+#include "gateway/spool_record.h"
 
 #define DR_IN_USE_SLOTS 4096 /* a collision costs a round trip, nothing else */
 #define DR_IN_USE_MS    10000
@@ -32,9 +35,12 @@ struct dr_admission {
 	    asked; /* bookings whose admit script is under way, given up or not */
 	struct dr_list open; /* booked; those renewed longest ago first */
 	size_t n_open;
-	struct dr_list settling; /* settlements that Redis has */
-	struct dr_list unsent;   /* ... and those that wait for it */
-	size_t n_settling, n_unsent;
+	struct dr_list settling; /* settlements that Redis is being told */
+	size_t n_settling;
+	struct dr_spool *spool;  /* owned; NULL: none (then an outage loses charges) */
+	struct dr_recent recent; /* what Redis has acknowledged lately */
+	uint64_t keep_ms;        /* ... and for how long */
+	char run_id[48];         /* of the Redis that has it; "": not known yet */
 	struct dr_timer tick;
 	int64_t lease_ms;         /* of the last query: the pace of renewals */
 	uint64_t reachable_since; /* dr_clock_ms(); 0: Redis is away */
@@ -84,9 +90,11 @@ enum dr_error dr_admit_reply_read(
 /* A booking that nobody wants any more: at no charge and without a trace, its place in
  * the minute too. */
 void dr_booking_give_back(struct dr_booking *booking);
-/* Redis is there: send what waited. */
+/* Redis is there: what waits in the spool, and what another Redis may not have. */
 void dr_settlements_resend(struct dr_admission *admission);
-/* The admission goes: what is under way is on its own. */
+/* dr_spool_options.send; arg is the admission. */
+bool dr_settlement_from_spool(void *arg, const char *payload, size_t len);
+/* The admission goes: what is under way goes to the spool. */
 void dr_settlements_orphan(struct dr_admission *admission);
 
 /* ---- lease.c ---- */

@@ -1,15 +1,19 @@
 /*
- * admission_settle - what a request cost goes to Redis, and stays here until Redis has
- * it.
+ * admission_settle - what a request cost goes to Redis, and stays with us until Redis
+ * has it for good.
  *
  * A settlement is an object of its own: the request that made it is gone long before an
- * outage is over. It keeps the script's arguments as bytes, and may be sent any number
- * of times, since the receipt makes the script idempotent. Nothing is kept across the
- * end of the process.
+ * outage is over. It may be sent any number of times, since the receipt makes the
+ * script idempotent. What Redis cannot be told goes to the spool, which hands it out
+ * again once Redis is back. What it has acknowledged is kept for a while all the same:
+ * a Redis that comes back as another (a restart from an older file, a replica that took
+ * over) is told again, by way of the spool too.
  */
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/money.h"
@@ -17,17 +21,16 @@
 #include "gateway/script_args.h"
 #include "scripts/scripts.h"
 
-#define N_KEYS         6
-#define N_ARGS         19
-#define MAX_WAITING    20000 /* settlements kept in an outage: about 30 MB */
-#define RESEND_AT_ONCE 1000
+#define N_KEYS 6
+#define N_ARGS 19
 
 struct settlement {
 	unsigned magic;
 #define SETTLEMENT_MAGIC 0x5e771e01
 	struct dr_store_call call;
 	struct dr_admission *admission; /* borrowed; NULL once it is gone */
-	struct dr_list node;            /* in settling or unsent */
+	struct dr_list node;            /* in settling */
+	bool from_spool;                /* the spool waits for what becomes of it */
 	char account[DR_ACCOUNT_LEN + 1];
 	char request_id[DR_REQUEST_ID_SIZE];
 	int64_t charge_nano;
@@ -35,27 +38,160 @@ struct settlement {
 	char bytes[];
 };
 
-/* ---- waiting for Redis ---- */
+/* ---- as bytes: for the spool, and to be kept ---- */
+
+/* The settlement's own layout: another number of arguments is another layout. */
+struct packed_head {
+	uint32_t version;
+	uint32_t lens[N_KEYS + N_ARGS];
+	int64_t charge_nano;
+	char account[DR_ACCOUNT_LEN + 1];
+	char request_id[DR_REQUEST_ID_SIZE];
+};
+#define PACKED_VERSION (UINT32_C(1) << 16 | (N_KEYS + N_ARGS))
 
 static void
-lose(struct settlement *s, const char *why)
+pack(const struct settlement *s, struct dr_strbuf *out)
+{
+	struct packed_head head;
+
+	memset(&head, 0, sizeof head); /* padding too: it goes to disk */
+	head.version = PACKED_VERSION;
+	head.charge_nano = s->charge_nano;
+	memcpy(head.account, s->account, sizeof head.account);
+	memcpy(head.request_id, s->request_id, sizeof head.request_id);
+	for (size_t i = 0; i < DR_N_ELEMENTS(head.lens); i++)
+		head.lens[i] = (uint32_t)s->list[i].len;
+	dr_strbuf_init(out, DR_SPOOL_MAX_PAYLOAD);
+	dr_strbuf_add(out, &head, sizeof head);
+	for (size_t i = 0; i < DR_N_ELEMENTS(head.lens); i++)
+		dr_strbuf_add(out, s->list[i].data, s->list[i].len);
+}
+
+static void on_settled(
+    struct dr_store_call *call, enum dr_error err, const struct dr_reply *reply);
+
+static struct settlement *
+settlement_new(struct dr_admission *admission, const struct dr_arg *list)
+{
+	struct settlement *s;
+	size_t size = 0;
+	char *at;
+
+	for (size_t i = 0; i < N_KEYS + N_ARGS; i++)
+		size += list[i].len;
+	s = dr_calloc(1, sizeof *s + size);
+	s->magic = SETTLEMENT_MAGIC;
+	s->call.done = on_settled;
+	s->admission = admission;
+	dr_list_init(&s->node);
+	at = s->bytes;
+	for (size_t i = 0; i < N_KEYS + N_ARGS; i++) {
+		memcpy(at, list[i].data, list[i].len);
+		s->list[i] = (struct dr_arg){ at, list[i].len };
+		at += list[i].len;
+	}
+	return s;
+}
+
+/* NULL: no settlement, or one of another version. */
+static struct settlement *
+unpack(struct dr_admission *admission, const char *bytes, size_t len)
+{
+	struct packed_head head;
+	struct dr_arg list[N_KEYS + N_ARGS];
+	struct settlement *s;
+	size_t at = sizeof head;
+
+	if (len < sizeof head)
+		return NULL;
+	memcpy(&head, bytes, sizeof head);
+	if (head.version != PACKED_VERSION)
+		return NULL;
+	for (size_t i = 0; i < DR_N_ELEMENTS(list); i++) {
+		if (head.lens[i] > len - at)
+			return NULL;
+		list[i] = (struct dr_arg){ bytes + at, head.lens[i] };
+		at += head.lens[i];
+	}
+	if (at != len || head.account[DR_ACCOUNT_LEN] != '\0' ||
+	    head.request_id[sizeof head.request_id - 1] != '\0')
+		return NULL;
+	s = settlement_new(admission, list);
+	memcpy(s->account, head.account, sizeof s->account);
+	memcpy(s->request_id, head.request_id, sizeof s->request_id);
+	s->charge_nano = head.charge_nano;
+	return s;
+}
+
+/* ---- what Redis does not have ---- */
+
+static void
+lose(const struct settlement *s, const char *why)
 {
 	dr_log_error(admission,
 	    "settlement of %s lost, charge %" PRId64 " nano-USD: %s", s->request_id,
 	    s->charge_nano, why);
-	DR_FREE(s);
 }
 
 static void
-wait_for_redis(struct dr_admission *admission, struct settlement *s)
+to_spool(struct dr_admission *admission, const struct settlement *s)
 {
-	if (admission->n_unsent == MAX_WAITING) {
-		lose(s, "too many wait for Redis");
-		return;
-	}
-	dr_list_append(&admission->unsent, &s->node);
-	admission->n_unsent++;
+	struct dr_strbuf bytes;
+
+	pack(s, &bytes);
+	if (admission->spool == NULL)
+		lose(s, "Redis is away, and there is no spool");
+	else if (bytes.failed || !dr_spool_add(admission->spool, bytes.data, bytes.len))
+		lose(s, "Redis is away, and the spool is full");
+	dr_strbuf_fini(&bytes);
 }
+
+/* ---- what Redis has ---- */
+
+static void
+keep(struct dr_admission *admission, const struct settlement *s)
+{
+	struct dr_strbuf bytes;
+
+	if (admission->keep_ms == 0 || admission->spool == NULL)
+		return;
+	if (admission->run_id[0] == '\0') /* the one that has acknowledged it */
+		snprintf(admission->run_id, sizeof admission->run_id, "%s",
+		    dr_store_run_id(admission->store));
+	pack(s, &bytes);
+	if (!bytes.failed)
+		dr_recent_add(&admission->recent, bytes.data, bytes.len, dr_clock_ms(),
+		    admission->keep_ms);
+	dr_strbuf_fini(&bytes);
+}
+
+static bool
+again(void *arg, const char *payload, size_t len)
+{
+	return dr_spool_add(arg, payload, len);
+}
+
+/* Another Redis answers at the address: it may not have what the last one said it had.
+ */
+static void
+tell_again(struct dr_admission *admission)
+{
+	const char *id = dr_store_run_id(admission->store);
+
+	if (id[0] == '\0' || admission->recent.n == 0 ||
+	    strcmp(id, admission->run_id) == 0)
+		return;
+	snprintf(admission->run_id, sizeof admission->run_id, "%s", id);
+	dr_log_warn(admission,
+	    "another Redis answers: the last %zu settlements are sent again",
+	    admission->recent.n);
+	if (!dr_recent_each(&admission->recent, again, admission->spool))
+		dr_log_error(admission, "... not all of them: the spool is full");
+	dr_recent_clear(&admission->recent);
+}
+
+/* ---- sending ---- */
 
 static void
 on_settled(struct dr_store_call *call, enum dr_error err, const struct dr_reply *reply)
@@ -65,19 +201,33 @@ on_settled(struct dr_store_call *call, enum dr_error err, const struct dr_reply 
 
 	(void)reply;
 	DR_CHECK(s, SETTLEMENT_MAGIC);
-	if (admission != NULL) {
-		DR_CHECK(admission, DR_ADMISSION_MAGIC);
-		dr_list_remove(&s->node);
-		admission->n_settling--;
-		dr_admission_heard(admission, err);
-	}
+	DR_CHECK(admission, DR_ADMISSION_MAGIC);
+	dr_list_remove(&s->node);
+	admission->n_settling--;
+	dr_admission_heard(admission, err);
 	if (err == DR_OK)
-		DR_FREE(s);
-	else if (err == DR_ERR_STORE_DOWN && admission != NULL)
-		wait_for_redis(admission, s);
-	else
-		lose(s,
-		    err == DR_ERR_STORE_DOWN ? "Redis is away" : "the script failed");
+		keep(admission, s);
+	else if (err != DR_ERR_STORE_DOWN)
+		lose(s, "the script failed");
+	else if (!s->from_spool)
+		to_spool(admission, s);
+	if (s->from_spool &&
+	    dr_spool_sent(admission->spool, err != DR_ERR_STORE_DOWN) && err == DR_OK)
+		dr_spool_replay(admission->spool);
+	DR_FREE(s);
+}
+
+/* The admission is gone; the spool has it. */
+static void
+on_forgotten(
+    struct dr_store_call *call, enum dr_error err, const struct dr_reply *reply)
+{
+	struct settlement *s = DR_CONTAINER_OF(call, struct settlement, call);
+
+	(void)err;
+	(void)reply;
+	DR_CHECK(s, SETTLEMENT_MAGIC);
+	DR_FREE(s);
 }
 
 static void
@@ -92,19 +242,26 @@ send(struct dr_admission *admission, struct settlement *s)
 	    DR_N_ELEMENTS(s->list), &s->call);
 }
 
+bool
+dr_settlement_from_spool(void *arg, const char *payload, size_t len)
+{
+	struct dr_admission *admission = arg;
+	struct settlement *s = unpack(admission, payload, len);
+
+	DR_CHECK(admission, DR_ADMISSION_MAGIC);
+	if (s == NULL)
+		return false;
+	s->from_spool = true;
+	send(admission, s);
+	return true;
+}
+
 void
 dr_settlements_resend(struct dr_admission *admission)
 {
-	/* bounded: those that fail meanwhile come back to the list's end */
-	for (size_t i = 0; i < RESEND_AT_ONCE && !dr_list_empty(&admission->unsent);
-	     i++) {
-		struct dr_list *node = dr_list_pop(&admission->unsent);
-		struct settlement *s = DR_LIST_ENTRY(node, struct settlement, node);
-
-		DR_CHECK(s, SETTLEMENT_MAGIC);
-		admission->n_unsent--;
-		send(admission, s);
-	}
+	tell_again(admission);
+	if (admission->spool != NULL)
+		dr_spool_replay(admission->spool);
 }
 
 void
@@ -112,10 +269,17 @@ dr_settlements_orphan(struct dr_admission *admission)
 {
 	struct dr_list *node;
 
-	while ((node = dr_list_pop(&admission->unsent)) != NULL)
-		lose(DR_LIST_ENTRY(node, struct settlement, node), "Redis is away");
-	while ((node = dr_list_pop(&admission->settling)) != NULL)
-		DR_LIST_ENTRY(node, struct settlement, node)->admission = NULL;
+	while ((node = dr_list_pop(&admission->settling)) != NULL) {
+		struct settlement *s = DR_LIST_ENTRY(node, struct settlement, node);
+
+		/* the spool has it on disk: it is replayed by whoever adopts that */
+		if (s->from_spool)
+			(void)dr_spool_sent(admission->spool, false);
+		else
+			to_spool(admission, s); /* it may have arrived: no harm */
+		s->admission = NULL;
+		s->call.done = on_forgotten;
+	}
 }
 
 /* ---- writing one ---- */
@@ -178,30 +342,6 @@ gather(struct dr_script_args *args, const struct dr_booking *b,
 	DR_ASSERT(args->n_keys == N_KEYS && args->n == N_KEYS + N_ARGS);
 }
 
-/* A copy that outlives the request. */
-static struct settlement *
-keep(struct dr_admission *admission, const struct dr_script_args *args)
-{
-	struct settlement *s;
-	size_t size = 0;
-	char *at;
-
-	for (size_t i = 0; i < args->n; i++)
-		size += args->list[i].len;
-	s = dr_calloc(1, sizeof *s + size);
-	s->magic = SETTLEMENT_MAGIC;
-	s->call.done = on_settled;
-	s->admission = admission;
-	dr_list_init(&s->node);
-	at = s->bytes;
-	for (size_t i = 0; i < args->n; i++) {
-		memcpy(at, args->list[i].data, args->list[i].len);
-		s->list[i] = (struct dr_arg){ at, args->list[i].len };
-		at += args->list[i].len;
-	}
-	return s;
-}
-
 void
 dr_admission_settle(struct dr_admission *admission, struct dr_ticket *ticket,
     const struct dr_settlement *settlement)
@@ -218,7 +358,7 @@ dr_admission_settle(struct dr_admission *admission, struct dr_ticket *ticket,
 	    settlement->charge_nano >= 0 && settlement->charge_nano <= DR_MONEY_MAX);
 	DR_ASSERT(settlement->trace_ttl_ms > 0 && settlement->receipt != NULL);
 	gather(&args, booking, settlement);
-	s = keep(admission, &args);
+	s = settlement_new(admission, args.list); /* outlives the request */
 	memcpy(s->account, booking->key.account, sizeof s->account);
 	memcpy(s->request_id, booking->request_id, sizeof s->request_id);
 	s->charge_nano = settlement->charge_nano;

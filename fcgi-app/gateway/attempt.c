@@ -383,6 +383,8 @@ dr_attempt_start(struct dr_request *req)
 	uint64_t wait = (uint64_t)s->response_timeout, left = time_left(req);
 	uint64_t failover = (uint64_t)s->failover_after;
 
+	/* the one way to a provider: what is charged has an admission in hand */
+	DR_ASSERT(req->admitted || req->handler->kind == DR_HANDLER_COUNT);
 	DR_ASSERT(req->n_attempts < DR_MAX_ATTEMPTS && up->transfer == NULL);
 	DR_ASSERT(req->n_tried < DR_MAX_TRIED);
 	req->tried[req->n_tried++] =

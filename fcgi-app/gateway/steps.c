@@ -176,11 +176,20 @@ step_receive(struct dr_request *req)
 static void on_admitted(struct dr_ticket *ticket, enum dr_error err);
 static void take(struct dr_request *req, struct dr_provider *provider);
 
+/* Charged, while charges could not be kept through an outage. */
+static bool
+is_unrecorded(const struct dr_request *req)
+{
+	return req->handler->kind == DR_HANDLER_GENERATE &&
+	       !dr_admission_can_record(req->gw->admission);
+}
+
 static enum dr_admit_mode
 admit_mode(const struct dr_request *req)
 {
 	/* what is known to be refused anyway is only checked for its key */
-	if (req->handler->kind == DR_HANDLER_LOCAL || !dr_endpoint_is_servable(req))
+	if (req->handler->kind == DR_HANDLER_LOCAL || !dr_endpoint_is_servable(req) ||
+	    is_unrecorded(req))
 		return DR_ADMIT_KEY;
 	return req->handler->kind == DR_HANDLER_COUNT ? DR_ADMIT_COUNT : DR_ADMIT_FULL;
 }
@@ -244,6 +253,9 @@ check_body(struct dr_request *req)
 {
 	enum dr_req_state next = dr_endpoint_check_body(req);
 
+	if (req->err == DR_OK && !req->admitted &&
+	    req->handler->kind == DR_HANDLER_GENERATE)
+		next = dr_fail(req, DR_ERR_UNRECORDED);
 	if (req->err != DR_OK && !req->admitted)
 		dr_admission_note(req->gw->admission, &req->key, req->id,
 		    req->facts.model, dr_error_info(req->err)->status,

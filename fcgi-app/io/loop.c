@@ -6,6 +6,7 @@
  */
 #include "io/loop.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <uv.h>
 
@@ -295,6 +296,47 @@ dr_io_free(struct dr_io **io)
 	uv_poll_stop(&(*io)->handle);
 	uv_close((uv_handle_t *)&(*io)->handle, on_io_closed);
 	*io = NULL;
+}
+
+/* ---- work behind the loop ---- */
+
+static void
+run_work(uv_work_t *request)
+{
+	struct dr_work *work = request->data;
+
+	work->run(work);
+}
+
+static void
+after_work(uv_work_t *request, int status)
+{
+	struct dr_work *work = request->data;
+
+	DR_ASSERT(status == 0); /* nobody cancels */
+	free(request);
+	dr_clock_update();
+	work->running = false;
+	work->done(work);
+}
+
+void
+dr_work_init(
+    struct dr_work *work, void (*run)(struct dr_work *), void (*done)(struct dr_work *))
+{
+	*work = (struct dr_work){ .run = run, .done = done };
+}
+
+void
+dr_loop_work(struct dr_loop *loop, struct dr_work *work)
+{
+	uv_work_t *request = dr_calloc(1, sizeof *request);
+
+	DR_CHECK(loop, LOOP_MAGIC);
+	DR_ASSERT(!work->running);
+	work->running = true;
+	request->data = work;
+	DR_ASSERT(uv_queue_work(&loop->uv, request, run_work, after_work) == 0);
 }
 
 /* ---- signals ---- */

@@ -78,6 +78,21 @@ void dr_io_want(struct dr_io *io, unsigned bits); /* 0: nothing */
  * is fine. */
 void dr_io_free(struct dr_io **io);
 
+/*
+ * Work that would make the loop wait, such as fsync(): `run` is called in a thread of
+ * its own, then `done` from the loop. Embedded in its owner, which keeps it, and leaves
+ * alone what `run` uses, until `done`; it cannot be called back.
+ */
+struct dr_work {
+	bool running; /* from dr_loop_work() to `done` */
+	void (*run)(struct dr_work *);
+	void (*done)(struct dr_work *);
+};
+
+void dr_work_init(struct dr_work *work, void (*run)(struct dr_work *),
+    void (*done)(struct dr_work *));
+void dr_loop_work(struct dr_loop *loop, struct dr_work *work);
+
 /* Call `caught` from the loop whenever the signal arrives; once per signal number. */
 void dr_loop_on_signal(
     struct dr_loop *loop, int signum, void (*caught)(void *arg), void *arg);

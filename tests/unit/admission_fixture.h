@@ -260,6 +260,26 @@ checkpoint(const char *key_id, const char *id, int64_t nano)
 
 /* ---- set-up ---- */
 
+/* An admission as the gateway has it: with a spool, in a folder of the fixture. */
+static inline struct dr_admission *
+admission_up(struct dr_store *over)
+{
+	struct dr_admission *up = dr_admission_new(loop, over);
+	char dir[64], err[256];
+
+	snprintf(dir, sizeof dir, "%s/spool", redis.dir);
+	assert_true(
+	    dr_admission_spool(up, dir, 1 << 20, 600000 + DAY, 60000, err, sizeof err));
+	return up;
+}
+
+/* Nothing is under way and nothing waits in the spool. */
+static inline bool
+all_settled(struct dr_admission *of)
+{
+	return dr_admission_unsettled(of) == 0 && dr_admission_spooled(of) == 0;
+}
+
 static inline int
 admission_setup(void **state)
 {
@@ -267,15 +287,19 @@ admission_setup(void **state)
 	redis_dir(&redis);
 	redis_start(&redis, false, "");
 	store = store_up(redis.unix_at, LONG_MS);
-	admission = dr_admission_new(loop, store);
+	admission = admission_up(store);
 	return 0;
 }
 
 static inline int
 admission_teardown(void **state)
 {
+	char dir[64];
+
 	dr_admission_free(&admission);
 	dr_store_free(&store);
+	snprintf(dir, sizeof dir, "%s/spool", redis.dir);
+	assert_int_equal(rmdir(dir), 0); /* no settlement is left in it */
 	redis_remove(&redis);
 	return loop_teardown(state);
 }

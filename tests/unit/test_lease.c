@@ -256,7 +256,7 @@ the_index_of_the_sweep_knows_the_account(void **state)
 	open_account(1000);
 	add_key("x7y8z9", "");
 	dr_admission_free(&admission); /* forget that it was told before */
-	admission = dr_admission_new(loop, store);
+	admission = admission_up(store);
 	assert_int_equal(reserve(&attempt, &query), DR_OK);
 	assert_true(redis_do("ZSCORE open " ACCOUNT).number >=
 		    attempt.ticket.admitted.now_ms + query.lease_ms);
@@ -349,7 +349,7 @@ static void
 away_means_503_and_what_runs_is_settled_afterwards(void **state)
 {
 	struct dr_store *own = store_up(redis.unix_at, 200);
-	struct dr_admission *mine = dr_admission_new(loop, own), *shared = admission;
+	struct dr_admission *mine = admission_up(own), *shared = admission;
 	struct dr_admit_query query = usual();
 	struct attempt refused;
 	struct dr_settlement settlement = costs(70);
@@ -367,9 +367,9 @@ away_means_503_and_what_runs_is_settled_afterwards(void **state)
 	}
 	begin_settle(&attempt, &settlement); /* while it is away */
 	TURN_UNTIL(dr_store_in_flight(own) == 1 || !dr_store_is_up(own));
-	assert_int_equal(dr_admission_unsettled(mine), 1);
+	TURN_UNTIL(dr_admission_spooled(mine) > 0);
 	assert_int_equal(kill(redis.pid, SIGCONT), 0);
-	TURN_UNTIL(dr_admission_unsettled(mine) == 0);
+	TURN_UNTIL(all_settled(mine));
 	admission = shared;
 	assert_int_equal(account_number("balance"), 930);
 	TURN_UNTIL(

@@ -248,13 +248,13 @@ a_debt_beyond_the_largest_amount_is_pinned(void **state)
 
 /* ---- once ---- */
 
-/* Redis stands still beyond the deadline: the settlement is sent again, and both
- * arrive. */
+/* Redis stands still beyond the deadline: the settlement is sent again, by way of the
+ * spool, and both arrive. */
 static void
 a_settlement_sent_twice_is_booked_once(void **state)
 {
 	struct dr_store *own = store_up(redis.unix_at, 300);
-	struct dr_admission *mine = dr_admission_new(loop, own), *shared = admission;
+	struct dr_admission *mine = admission_up(own), *shared = admission;
 	struct dr_settlement settlement = costs(40);
 
 	(void)state;
@@ -264,10 +264,11 @@ a_settlement_sent_twice_is_booked_once(void **state)
 	admit(100);
 	assert_int_equal(kill(redis.pid, SIGSTOP), 0);
 	begin_settle(&attempt, &settlement);
-	TURN_UNTIL(!dr_store_is_up(own)); /* the deadline is over */
-	assert_int_equal(dr_admission_unsettled(mine), 1);
+	TURN_UNTIL(!dr_store_is_up(own));              /* the deadline is over */
+	TURN_UNTIL(dr_admission_unsettled(mine) == 0); /* on disk */
+	assert_true(dr_admission_spooled(mine) > 0);
 	assert_int_equal(kill(redis.pid, SIGCONT), 0);
-	TURN_UNTIL(dr_admission_unsettled(mine) == 0);
+	TURN_UNTIL(all_settled(mine));
 	admission = shared;
 	dr_admission_free(&mine);
 	dr_store_free(&own);
@@ -277,8 +278,79 @@ a_settlement_sent_twice_is_booked_once(void **state)
 	audit();
 }
 
-/* What Redis never acknowledged is said aloud, with its amount, when the process ends.
- */
+/* One with no other test's settlements in mind: another Redis would be told them. */
+static void
+admission_anew(void)
+{
+	dr_admission_free(&admission);
+	admission = admission_up(store);
+}
+
+/* What Redis has not acknowledged when the process ends is told by the next one. */
+static void
+a_settlement_outlives_its_process(void **state)
+{
+	struct dr_store *own = store_up(redis.unix_at, 200);
+	struct dr_admission *mine = admission_up(own), *shared;
+	struct dr_settlement settlement = costs(40);
+
+	(void)state;
+	admission_anew();
+	shared = admission;
+	open_account(1000);
+	add_key("x7y8z9", "");
+	admission = mine;
+	admit(100);
+	assert_int_equal(kill(redis.pid, SIGSTOP), 0);
+	begin_settle(&attempt, &settlement);
+	admission = shared;
+	dr_admission_free(&mine); /* before the store: the call is still under way */
+	dr_store_free(&own);
+	redis_kill(&redis); /* it has not seen a thing */
+	TURN_UNTIL(!dr_store_is_up(store));
+	redis_start(&redis, false, "");
+	TURN_UNTIL(dr_store_is_up(store));
+	open_account(1000);
+	mine = admission_up(store);
+	TURN_UNTIL(account_number("balance") == 960);
+	TURN_UNTIL(all_settled(mine));
+	dr_admission_free(&mine);
+	assert_int_equal(redis_do("XLEN " KEY("ledger")).number, 1);
+	audit();
+}
+
+/* Redis is restarted from what it had before: what it acknowledged since is gone, and
+ * told again; what it still has is not booked twice. */
+static void
+another_redis_is_told_again(void **state)
+{
+	(void)state;
+	admission_anew();
+	open_account(1000);
+	add_key("x7y8z9", "");
+	for (int i = 0; i < 3; i++) {
+		admit(100);
+		settle(&attempt, 10);
+	}
+	redis_do("SAVE");
+	for (int i = 0; i < 4; i++) {
+		admit(100);
+		settle(&attempt, 20);
+	}
+	admit(100); /* runs through it, and its hold is lost */
+	assert_int_equal(account_number("balance"), 890);
+	redis_kill(&redis);
+	TURN_UNTIL(!dr_store_is_up(store));
+	redis_start(&redis, false, "");
+	TURN_UNTIL(dr_store_is_up(store));
+	TURN_UNTIL(account_number("balance") == 890 && all_settled(admission));
+	assert_int_equal(redis_do("XLEN " KEY("ledger")).number, 7);
+	settle(&attempt, 5);
+	assert_int_equal(account_number("balance"), 885);
+	audit();
+}
+
+/* Without a spool, as no responder is: what is lost is said, with its amount. */
 static void
 a_settlement_that_is_lost_is_logged(void **state)
 {
@@ -295,7 +367,7 @@ a_settlement_that_is_lost_is_logged(void **state)
 	begin_settle(&attempt, &settlement);
 	log_forget();
 	admission = shared;
-	dr_admission_free(&mine); /* before the store: the call is still under way */
+	dr_admission_free(&mine);
 	dr_store_free(&own);
 	assert_int_equal(kill(redis.pid, SIGCONT), 0);
 	assert_int_equal(logged("lost, charge 40 nano-USD"), 1);
@@ -382,6 +454,8 @@ main(void)
 		cmocka_unit_test(a_cut_receipt_still_marks_the_request_as_settled),
 		cmocka_unit_test(a_debt_beyond_the_largest_amount_is_pinned),
 		cmocka_unit_test(a_settlement_sent_twice_is_booked_once),
+		cmocka_unit_test(a_settlement_outlives_its_process),
+		cmocka_unit_test(another_redis_is_told_again),
 		cmocka_unit_test(a_settlement_that_is_lost_is_logged),
 		cmocka_unit_test(a_settlement_lands_when_memory_is_full),
 		cmocka_unit_test(a_late_settlement_books_the_difference_once),

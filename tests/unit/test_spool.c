@@ -1,0 +1,482 @@
+/*
+ * spool: what was kept comes back, whole and in order, whatever happened to the file
+ * and to the process; what did not survive is reported, with its place.
+ */
+#include "store_fixture.h"
+
+#include <dirent.h>
+#include <sys/resource.h>
+
+#include "gateway/spool.h"
+#include "gateway/spool_record.h"
+
+/* ---- records ---- */
+
+static const struct {
+	const char *payload;
+	size_t len;
+} records[] = {
+	{ "first", 5 },
+	{ "", 0 },
+	{ "\0binary\xff\n", 9 },
+	/* a payload that holds what begins a record */
+	{ "\x89"
+	  "drspl1\n\4\0\0\0 looks like one",
+	    27 },
+	{ "the last one", 12 },
+};
+#define N_RECORDS DR_N_ELEMENTS(records)
+
+/* All of them, one after another; ends[i]: where record i ends. */
+static struct dr_strbuf
+file_of(size_t ends[N_RECORDS])
+{
+	struct dr_strbuf file;
+
+	dr_strbuf_init(&file, 1 << 20);
+	for (size_t i = 0; i < N_RECORDS; i++) {
+		dr_spool_record_add(
+		    &file, 1000 + (int64_t)i, records[i].payload, records[i].len);
+		ends[i] = file.len;
+	}
+	return file;
+}
+
+static size_t
+which(const struct dr_spool_record *record)
+{
+	for (size_t i = 0; i < N_RECORDS; i++)
+		if (record->len == records[i].len &&
+		    memcmp(record->payload, records[i].payload, record->len) == 0 &&
+		    record->written_ms == 1000 + (int64_t)i)
+			return i;
+	fail_msg("a record that nobody wrote");
+	return N_RECORDS;
+}
+
+struct found {
+	size_t n, skipped, damaged;
+	unsigned seen; /* bit i: record i */
+};
+
+static struct found
+read_all(const char *bytes, size_t len)
+{
+	struct found found = { 0 };
+	struct dr_spool_record record;
+	size_t at = 0, used;
+
+	for (;;) {
+		enum dr_spool_step step =
+		    dr_spool_record_next(bytes + at, len - at, true, &record, &used);
+
+		if (step == DR_SPOOL_END)
+			break;
+		assert_int_not_equal(step, DR_SPOOL_MORE);
+		assert_true(used > 0);
+		if (step == DR_SPOOL_RECORD) {
+			size_t i = which(&record);
+
+			assert_int_equal(found.seen >> i, 0); /* once, in their order */
+			found.seen |= 1u << i;
+			found.n++;
+		} else {
+			found.damaged++;
+			found.skipped += used;
+		}
+		at += used;
+	}
+	assert_int_equal(at, len);
+	return found;
+}
+
+static void
+a_file_cut_anywhere_gives_the_whole_records_before_the_cut(void **state)
+{
+	size_t ends[N_RECORDS];
+	struct dr_strbuf file = file_of(ends);
+
+	(void)state;
+	for (size_t cut = 0; cut <= file.len; cut++) {
+		char *copy = dr_malloc(cut + 1); /* its end is watched by ASan */
+		struct found found;
+		size_t whole = 0, rest;
+
+		memcpy(copy, file.data, cut);
+		while (whole < N_RECORDS && ends[whole] <= cut)
+			whole++;
+		rest = cut - (whole > 0 ? ends[whole - 1] : 0);
+		found = read_all(copy, cut);
+		assert_int_equal(found.seen, (1u << whole) - 1);
+		assert_int_equal(found.skipped, rest);
+		free(copy);
+	}
+	dr_strbuf_fini(&file);
+}
+
+static void
+a_flipped_bit_costs_its_own_record_and_no_other(void **state)
+{
+	size_t ends[N_RECORDS];
+	struct dr_strbuf file = file_of(ends);
+
+	(void)state;
+	for (size_t bit = 0; bit < file.len * 8; bit++) {
+		size_t hit = 0;
+		struct found found;
+
+		while (ends[hit] <= bit / 8)
+			hit++;
+		file.data[bit / 8] ^= (char)(1 << bit % 8);
+		found = read_all(file.data, file.len);
+		file.data[bit / 8] ^= (char)(1 << bit % 8);
+		assert_int_equal(found.seen, ((1u << N_RECORDS) - 1) & ~(1u << hit));
+		assert_true(found.damaged > 0);
+	}
+	dr_strbuf_fini(&file);
+}
+
+static void
+records_do_not_depend_on_where_the_bytes_are_cut(void **state)
+{
+	size_t ends[N_RECORDS];
+	struct dr_strbuf file = file_of(ends);
+	struct dr_spool_record record;
+
+	(void)state;
+	for (size_t i = 0, start = 0; i < N_RECORDS; start = ends[i++])
+		for (size_t len = 1; len <= file.len - start; len++) {
+			size_t used, size = ends[i] - start;
+			enum dr_spool_step step = dr_spool_record_next(
+			    file.data + start, len, false, &record, &used);
+
+			assert_int_equal(
+			    step, len < size ? DR_SPOOL_MORE : DR_SPOOL_RECORD);
+			assert_int_equal(used, len < size ? 0 : size);
+		}
+	dr_strbuf_fini(&file);
+}
+
+static void
+the_checksum_is_crc_32c(void **state)
+{
+	struct dr_strbuf file;
+
+	(void)state;
+	/* over the length, the time and "123456789"; computed elsewhere, by a program
+	 * that gives the check value 0xe3069283 for "123456789" alone */
+	dr_strbuf_init(&file, 1000);
+	dr_spool_record_add(&file, 0, "123456789", 9);
+	assert_memory_equal(file.data + 20, "\x34\x08\xe0\xf3", 4);
+	dr_strbuf_fini(&file);
+}
+
+/* ---- files ---- */
+
+static char dir[32];
+static struct dr_spool *spool;
+static struct dr_strbuf sent; /* payloads, each behind a '|' */
+static unsigned n_sent, n_out;
+
+static bool
+on_send(void *arg, const char *payload, size_t len)
+{
+	(void)arg;
+	if (len > 0 && payload[0] == '?')
+		return false;
+	dr_strbuf_addc(&sent, '|');
+	dr_strbuf_add(&sent, payload, len);
+	n_sent++;
+	n_out++;
+	return true;
+}
+
+static struct dr_spool *
+open_spool(uint64_t most_bytes)
+{
+	const struct dr_spool_options options = { .dir = dir,
+		.most_bytes = most_bytes,
+		.most_age_ms = 3600000,
+		.send = on_send };
+	char err[256];
+	struct dr_spool *opened = dr_spool_open(loop, &options, err, sizeof err);
+
+	if (opened == NULL)
+		fail_msg("%s", err);
+	return opened;
+}
+
+static void
+add(struct dr_spool *to, const char *payload)
+{
+	assert_true(dr_spool_add(to, payload, strlen(payload)));
+}
+
+/* Replay until everything was handed out and answered; `acknowledged` all alike. */
+static void
+replay_all(struct dr_spool *from, bool acknowledged)
+{
+	for (int i = 0; i < 20; i++) {
+		dr_spool_replay(from);
+		while (n_out > 0) {
+			n_out--;
+			(void)dr_spool_sent(from, acknowledged);
+		}
+		dr_loop_turn(loop);
+		if (!acknowledged && n_sent > 0)
+			return;
+	}
+}
+
+/* Files in the folder whose name ends so. */
+static unsigned
+count_files(const char *suffix)
+{
+	DIR *folder = opendir(dir);
+	struct dirent *entry;
+	unsigned n = 0;
+
+	while ((entry = readdir(folder)) != NULL) {
+		size_t len = strlen(entry->d_name), end = strlen(suffix);
+
+		n += len > end && strcmp(entry->d_name + len - end, suffix) == 0;
+	}
+	closedir(folder);
+	return n;
+}
+
+/* A file as a process that died would leave it. */
+static void
+leave_file(const char *name, const char *bytes, size_t len)
+{
+	char path[64];
+	FILE *file;
+
+	snprintf(path, sizeof path, "%s/%s", dir, name);
+	file = fopen(path, "w");
+	assert_int_equal(fwrite(bytes, 1, len, file), len);
+	fclose(file);
+}
+
+static int
+set_up(void **state)
+{
+	loop_setup(state);
+	snprintf(dir, sizeof dir, "/tmp/dr-spool-XXXXXX");
+	assert_non_null(mkdtemp(dir));
+	dr_strbuf_init(&sent, 1 << 20);
+	n_sent = n_out = 0;
+	spool = open_spool(1 << 20);
+	return 0;
+}
+
+static int
+tear_down(void **state)
+{
+	char command[64];
+
+	dr_spool_free(&spool);
+	dr_strbuf_fini(&sent);
+	snprintf(command, sizeof command, "rm -r %s", dir);
+	assert_int_equal(system(command), 0);
+	return loop_teardown(state);
+}
+
+static void
+what_is_kept_comes_back_once(void **state)
+{
+	(void)state;
+	add(spool, "a");
+	add(spool, "b");
+	assert_true(dr_spool_unwritten(spool) > 0);
+	TURN_UNTIL(dr_spool_unwritten(spool) == 0);
+	add(spool, "c");
+	TURN_UNTIL(dr_spool_unwritten(spool) == 0);
+	assert_true(dr_spool_bytes(spool) > 0);
+	replay_all(spool, true);
+	assert_string_equal(sent.data, "|a|b|c");
+	assert_int_equal(dr_spool_bytes(spool), 0);
+	add(spool, "d");
+	TURN_UNTIL(dr_spool_unwritten(spool) == 0);
+	replay_all(spool, true);
+	assert_string_equal(sent.data, "|a|b|c|d");
+}
+
+static void
+a_pass_that_did_not_arrive_is_made_again(void **state)
+{
+	(void)state;
+	add(spool, "a");
+	add(spool, "b");
+	TURN_UNTIL(dr_spool_unwritten(spool) == 0);
+	replay_all(spool, false);
+	assert_true(dr_spool_bytes(spool) > 0);
+	add(spool, "c"); /* while it is away */
+	TURN_UNTIL(dr_spool_unwritten(spool) == 0);
+	replay_all(spool, true);
+	assert_string_equal(sent.data, "|a|b|a|b|c");
+	assert_int_equal(dr_spool_bytes(spool), 0);
+}
+
+static void
+what_waits_at_the_end_is_on_disk_for_the_next_process(void **state)
+{
+	struct dr_spool *next = open_spool(1 << 20);
+
+	(void)state;
+	add(spool, "a");
+	dr_spool_free(&spool); /* in the same turn */
+	assert_int_equal(count_files(".spool"), 2);
+	replay_all(next, true);
+	assert_string_equal(sent.data, "|a");
+	assert_int_equal(count_files(".spool"), 1);
+	dr_spool_free(&next);
+	assert_int_equal(count_files(".spool"), 0); /* empty ones go */
+}
+
+static void
+an_orphan_is_adopted_by_one(void **state)
+{
+	struct dr_spool *other = open_spool(1 << 20);
+	size_t ends[N_RECORDS];
+	struct dr_strbuf file = file_of(ends);
+
+	(void)state;
+	dr_strbuf_clear(&file);
+	dr_spool_record_add(&file, dr_clock_wall_ms(), "orphan", 6);
+	leave_file("1-x.spool", file.data, file.len);
+	add(other, "other's own");
+	TURN_UNTIL(dr_spool_unwritten(other) == 0);
+	/* both look at it at once; one has the lock, and none touches a living one's */
+	for (int i = 0; i < 5; i++) {
+		dr_spool_replay(spool);
+		dr_spool_replay(other);
+	}
+	assert_string_equal(sent.data, "|orphan|other's own");
+	n_out = 0;
+	(void)dr_spool_sent(spool, true);
+	(void)dr_spool_sent(other, true);
+	replay_all(spool, true);
+	replay_all(other, true);
+	assert_int_equal(n_sent, 2);
+	assert_int_equal(count_files(".spool"), 2);
+	dr_spool_free(&other);
+	dr_strbuf_fini(&file);
+}
+
+static void
+damage_is_reported_and_kept(void **state)
+{
+	struct dr_strbuf file;
+
+	(void)state;
+	dr_strbuf_init(&file, 1000);
+	dr_spool_record_add(&file, dr_clock_wall_ms(), "one", 3);
+	dr_strbuf_adds(&file, "noise");
+	dr_spool_record_add(&file, dr_clock_wall_ms(), "?unreadable", 11);
+	dr_spool_record_add(&file, dr_clock_wall_ms() - 7200000, "too old", 7);
+	dr_spool_record_add(&file, dr_clock_wall_ms(), "two", 3);
+	dr_spool_record_add(&file, dr_clock_wall_ms(), "torn", 4);
+	leave_file("1-x.spool", file.data, file.len - 1);
+	log_forget();
+	replay_all(spool, true);
+	assert_string_equal(sent.data, "|one|two");
+	assert_int_equal(logged("1-x.spool: byte 27: 5 bytes are no whole record"), 1);
+	assert_int_equal(logged("1-x.spool: byte 32: not a settlement"), 1);
+	assert_int_equal(logged("2 hours old: not replayed"), 1);
+	assert_int_equal(logged("27 bytes are no whole record"), 1);
+	assert_int_equal(count_files(".spool"), 1);
+	assert_int_equal(count_files(".damaged"), 1);
+	dr_strbuf_fini(&file);
+}
+
+static void
+a_full_one_says_so_and_keeps_what_it_has(void **state)
+{
+	char payload[1000] = "";
+
+	(void)state;
+	dr_spool_free(&spool);
+	spool = open_spool(10000);
+	memset(payload, 'x', sizeof payload);
+	for (int i = 0; i < 7; i++)
+		assert_true(dr_spool_add(spool, payload, sizeof payload));
+	assert_true(dr_spool_sound(spool));
+	assert_true(dr_spool_add(spool, payload, sizeof payload));
+	assert_false(dr_spool_sound(spool)); /* no new debts, what runs has room */
+	assert_true(dr_spool_add(spool, payload, sizeof payload));
+	log_forget();
+	assert_false(dr_spool_add(spool, payload, sizeof payload));
+	assert_false(dr_spool_add(spool, payload, sizeof payload));
+	assert_int_equal(logged("full at"), 1);
+	TURN_UNTIL(dr_spool_unwritten(spool) == 0);
+	replay_all(spool, true);
+	assert_int_equal(n_sent, 9);
+	assert_true(dr_spool_sound(spool));
+}
+
+/* As on a full disk: write() fails, then works again. */
+static void
+a_write_that_fails_is_tried_again_and_meanwhile_no_debt_is_taken(void **state)
+{
+	struct rlimit old, small;
+
+	(void)state;
+	signal(SIGXFSZ, SIG_IGN);
+	add(spool, "before");
+	TURN_UNTIL(dr_spool_unwritten(spool) == 0);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+	small = old;
+	small.rlim_cur = dr_spool_bytes(spool) + 10; /* half a record still fits */
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0); /* the log's file too */
+	add(spool, "during");
+	TURN_UNTIL(!dr_spool_sound(spool));
+	assert_true(dr_spool_unwritten(spool) > 0);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+	add(spool, "after");
+	TURN_UNTIL(dr_spool_unwritten(spool) == 0);
+	TURN_UNTIL(dr_spool_sound(spool));
+	replay_all(spool, true);
+	assert_string_equal(sent.data, "|before|during|after");
+}
+
+static void
+a_folder_that_cannot_be_used_is_named(void **state)
+{
+	static const char *const bad[] = { "/proc/nothing/spool", "/dev/null" };
+
+	(void)state;
+	for (size_t i = 0; i < DR_N_ELEMENTS(bad); i++) {
+		struct dr_spool_options options = {
+			.dir = bad[i], .most_bytes = 100000, .send = on_send
+		};
+		char err[256] = "";
+
+		assert_null(dr_spool_open(loop, &options, err, sizeof err));
+		assert_non_null(strstr(err, "spool_dir: "));
+		assert_non_null(strstr(err, bad[i]));
+	}
+}
+
+int
+main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(
+		    a_file_cut_anywhere_gives_the_whole_records_before_the_cut),
+		cmocka_unit_test(a_flipped_bit_costs_its_own_record_and_no_other),
+		cmocka_unit_test(records_do_not_depend_on_where_the_bytes_are_cut),
+		cmocka_unit_test(the_checksum_is_crc_32c),
+		T(what_is_kept_comes_back_once),
+		T(a_pass_that_did_not_arrive_is_made_again),
+		T(what_waits_at_the_end_is_on_disk_for_the_next_process),
+		T(an_orphan_is_adopted_by_one),
+		T(damage_is_reported_and_kept),
+		T(a_full_one_says_so_and_keeps_what_it_has),
+		T(a_write_that_fails_is_tried_again_and_meanwhile_no_debt_is_taken),
+		T(a_folder_that_cannot_be_used_is_named),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
