@@ -63,6 +63,8 @@ test('a node that beats is there, one that stops is not, and it comes back', asy
   await add('beats', model, {}, '--liveness', 'node');
   const token = await stack.ctl('provider', 'token', 'beats');
   await everybodySays('never heard', () => ask(model), (h) => h.status === 503 && h.json.error.message === OFFLINE && secondsOf(h) === 5);
+  await everybodySays('the token is known', () => beat(token), (h) => h.status === 200);
+  await everybodySays('lapsed', () => ask(model), (h) => h.status === 503);
   for (let round = 0; round < 2; round++) {
     const alive = node(token, { version: `v${round}`, models: [model] });
     await everybodySays('beating', () => ask(model), (h) => h.status === 200);
@@ -84,7 +86,7 @@ test('a heartbeat is checked: token, form, rate; and answered as errors of /v1 a
   await add('checked', model, {}, '--liveness', 'node');
   const first = await stack.ctl('provider', 'token', 'checked');
   for (const base of [stack.nginx, stack.lighttpd]) {
-    await until('the token is known', async () => (await beat(first, {}, { base })).status === 200);
+    await everybodySays('the token is known', () => beat(first, {}, { base }), (h) => h.status === 200);
     const good = await beat(first, { models: [model, 'moon'], free: 3, version: '1.0', resting_at: 0 }, { base });
     assert.deepEqual(good.json, { object: 'heartbeat', provider: 'checked', ttl_ms: 1500, models: [model] });
     const rows = [
@@ -113,7 +115,8 @@ test('a heartbeat is checked: token, form, rate; and answered as errors of /v1 a
     assert.equal(wrongMethod.status, 405);
   }
   const second = await stack.ctl('provider', 'token', 'checked');
-  await until('the new token is in force', async () => (await beat(second)).status === 200 && (await beat(first)).status === 401);
+  await everybodySays('the new token is in force', () => beat(second), (h) => h.status === 200);
+  await everybodySays('the old one is not', () => beat(first), (h) => h.status === 401);
   await stack.reload({ heartbeat_gap: '60s' });
   try {
     const hits = [];
