@@ -113,6 +113,10 @@ check_times(struct dr_setting_load *load)
 		MISTAKE(load, sweep_after, "must not be shorter than lease_time");
 	if (s->cooldown_max < s->cooldown)
 		MISTAKE(load, cooldown_max, "must not be shorter than cooldown");
+	/* else one that is only slow would be counted as ended again and again */
+	if (s->metrics_dead < 3 * s->metrics_interval)
+		MISTAKE(
+		    load, metrics_dead, "must be at least 3 times metrics_interval");
 }
 
 /* Better refused at the start than ignored: a typing error in log_areas hides a trace.

@@ -88,6 +88,13 @@ libderouter_a_SOURCES += \
 	fcgi-app/gateway/ledger.h \
 	fcgi-app/gateway/liveness.c \
 	fcgi-app/gateway/liveness.h \
+	fcgi-app/gateway/metrics.c \
+	fcgi-app/gateway/metrics.def \
+	fcgi-app/gateway/metrics.h \
+	fcgi-app/gateway/metrics_request.c \
+	fcgi-app/gateway/metrics_request.h \
+	fcgi-app/gateway/metrics_text.c \
+	fcgi-app/gateway/metrics_text.h \
 	fcgi-app/gateway/provider_fields.h \
 	fcgi-app/gateway/provider_lists.c \
 	fcgi-app/gateway/provider_record.c \
@@ -141,6 +148,8 @@ DR_LUA = \
 	fcgi-app/scripts/key_read.lua \
 	fcgi-app/scripts/key_status.lua \
 	fcgi-app/scripts/lease_renew.lua \
+	fcgi-app/scripts/metrics_read.lua \
+	fcgi-app/scripts/metrics_write.lua \
 	fcgi-app/scripts/probe_claim.lua \
 	fcgi-app/scripts/probe_note.lua \
 	fcgi-app/scripts/provider_read.lua \

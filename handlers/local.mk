@@ -8,6 +8,7 @@ libderouter_a_SOURCES += \
 	handlers/heartbeat.c \
 	handlers/key.c \
 	handlers/messages.c \
+	handlers/metrics.c \
 	handlers/models.c \
 	handlers/responses.c
 EXTRA_DIST += handlers/README.md

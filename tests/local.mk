@@ -44,6 +44,8 @@ DR_UNIT_TESTS = \
 	tests/unit/test_lease \
 	tests/unit/test_liveness \
 	tests/unit/test_loop \
+	tests/unit/test_metrics \
+	tests/unit/test_metrics_text \
 	tests/unit/test_models \
 	tests/unit/test_money \
 	tests/unit/test_price \

@@ -34,6 +34,15 @@ dr_clock_ms(void)
 	return now_ms;
 }
 
+uint64_t
+dr_clock_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+}
+
 int64_t
 dr_clock_wall_ms(void)
 {

@@ -15,6 +15,9 @@
 
 void dr_clock_update(void); /* the loop calls it at the start of each turn */
 uint64_t dr_clock_ms(void);
+/* The monotonic clock as it is now, in microseconds: read anew at each call, for
+ * measuring. */
+uint64_t dr_clock_us(void);
 int64_t dr_clock_wall_ms(void);
 
 /* "2026-11-22T15:04:05.123Z" into out (25 bytes with NUL), UTC; dr_clock_format_s

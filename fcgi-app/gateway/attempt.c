@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "dialects/json_scan.h"
 #include "gateway/gateway.h"
+#include "gateway/metrics_request.h"
 #include "gateway/request.h"
 #include "gateway/retry.h"
 #include "gateway/upstream_head.h"
@@ -403,5 +404,6 @@ dr_attempt_start(struct dr_request *req)
 		failover = (uint64_t)s->first_token_timeout;
 	if (req->facts.stream)
 		dr_timer_start(&up->failover, failover);
+	dr_metrics_sent(req);
 	start_transfer(req, provider);
 }

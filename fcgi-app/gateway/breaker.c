@@ -10,6 +10,25 @@
 
 #include "base/dr_assert.h"
 
+static const char *const outcome_name[DR_N_OUTCOMES] = {
+	[DR_OUTCOME_NONE] = "none",
+	[DR_OUTCOME_OK] = "ok",
+	[DR_OUTCOME_CALLER] = "passed_through",
+	[DR_OUTCOME_REFUSED] = "refused",
+	[DR_OUTCOME_SERVER] = "failed",
+	[DR_OUTCOME_SILENT] = "silent",
+	[DR_OUTCOME_OVERLOADED] = "overloaded",
+	[DR_OUTCOME_AUTH] = "credential",
+	[DR_OUTCOME_FULL] = "full",
+};
+
+const char *
+dr_outcome_name(enum dr_outcome outcome)
+{
+	DR_ASSERT(outcome < DR_N_OUTCOMES);
+	return outcome_name[outcome];
+}
+
 static void
 open_circuit(
     struct dr_breaker *breaker, const struct dr_breaker_rules *rules, uint64_t now_ms)

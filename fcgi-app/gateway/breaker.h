@@ -36,6 +36,9 @@ enum dr_outcome {
 	DR_N_OUTCOMES
 };
 
+/* "ok", "overloaded": receipts and metrics. */
+const char *dr_outcome_name(enum dr_outcome outcome);
+
 struct dr_breaker_rules {
 	unsigned failures; /* so many within window_ms open the circuit */
 	uint64_t window_ms;

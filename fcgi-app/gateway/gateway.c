@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "gateway/metrics_request.h"
 #include "gateway/request.h"
 #include "gateway/start.h"
 
@@ -85,6 +86,7 @@ dr_gateway_new(struct dr_loop *loop, struct dr_config *config, int listen_fd,
 	gw->providers = dr_providers_new(loop, gw->store, &gw->seal_key, config);
 	wait_until_ready(gw);
 	gw->fcgi = open_edge(gw, listen_fd);
+	gw->metrics = dr_metrics_new(loop, gw->store, s, dr_metrics_collect, gw);
 	return gw;
 fail:
 	dr_gateway_free(&gw);
@@ -105,6 +107,7 @@ dr_gateway_reload(struct dr_gateway *gw, struct dr_config *config)
 	dr_start_log_levels(config->settings);
 	dr_fcgi_set_max_body(gw->fcgi, (size_t)config->settings->max_body);
 	dr_providers_configure(gw->providers, config);
+	dr_metrics_configure(gw->metrics, config->settings);
 	dr_access_log_reopen(gw->access_log);
 }
 
@@ -141,8 +144,12 @@ on_drain_poll(struct dr_timer *timer)
 	if (gw->drain_left_ms <= 0)
 		shut_down_requests(gw); /* late comers too */
 	if (is_drained(gw)) {
-		gw->drained(gw->drained_arg);
-		return;
+		if (gw->counted) {
+			gw->drained(gw->drained_arg);
+			return;
+		}
+		gw->counted = true; /* what it counted outlives it */
+		dr_metrics_write(gw->metrics, true);
 	}
 	dr_timer_start(timer, DRAIN_POLL_MS);
 }
@@ -177,6 +184,7 @@ dr_gateway_free(struct dr_gateway **gateway)
 		dr_loop_turn(gw->loop); /* reaps them */
 	DR_ASSERT(gw->n_requests == 0);
 	dr_http_free(&gw->http);
+	dr_metrics_free(&gw->metrics);
 	dr_providers_free(&gw->providers);
 	dr_admission_free(&gw->admission);
 	dr_store_free(&gw->store);

@@ -13,6 +13,7 @@
 #include "gateway/access_log.h"
 #include "gateway/admission.h"
 #include "gateway/handler.h"
+#include "gateway/metrics.h"
 #include "gateway/providers.h"
 #include "io/crypto.h"
 #include "io/fcgi_conn.h"
@@ -31,11 +32,12 @@ struct dr_gateway {
 	struct dr_http *http;             /* owned */
 	struct dr_fcgi *fcgi;             /* owned */
 	struct dr_access_log *access_log; /* owned */
+	struct dr_metrics *metrics;       /* owned */
 	struct dr_seal_key seal_key;
 	const struct dr_handler *const *handlers; /* borrowed, NULL-terminated */
 	struct dr_list requests;                  /* all that live */
 	size_t n_requests;
-	bool draining;
+	bool draining, counted; /* counted: the last metrics are on their way */
 	struct dr_timer drain_timer;
 	int64_t drain_left_ms;      /* until running requests are ended */
 	void (*drained)(void *arg); /* all requests ended after dr_gateway_drain() */

@@ -82,6 +82,28 @@ dr_provider_has(const struct dr_provider *provider, const char *model)
 	       dr_liveness_has(&provider->presence, (size_t)at);
 }
 
+const char *
+dr_provider_standing(
+    const struct dr_provider *provider, uint64_t now_ms, int64_t now_wall_ms)
+{
+	const struct dr_breaker *breaker = &provider->breaker;
+	enum dr_error err = provider->presence.err;
+
+	DR_CHECK(provider, DR_PROVIDER_MAGIC);
+	if (!provider->record->enabled)
+		return "disabled";
+	if (err == DR_ERR_RESTING ||
+	    dr_rest_wakes_in_ms(&provider->rest, now_wall_ms) > 0)
+		return "resting";
+	if (breaker->flagged || err == DR_ERR_PROVIDER_AUTH)
+		return "flagged";
+	if (err != DR_OK)
+		return "offline";
+	if (dr_breaker_cools_for(breaker, now_ms) > 0)
+		return "cooling";
+	return dr_breaker_blocks(breaker, now_ms) ? "open" : "alive";
+}
+
 /* ---- asking the directory ---- */
 
 bool

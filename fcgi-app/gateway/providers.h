@@ -91,6 +91,11 @@ bool dr_providers_online(const struct dr_providers *providers, const char *model
  * enabled and has the model just now? */
 bool dr_provider_has(const struct dr_provider *provider, const char *model);
 
+/* What it is to requests just now, in a word: alive, disabled, resting, flagged,
+ * offline, cooling, open. */
+const char *dr_provider_standing(
+    const struct dr_provider *provider, uint64_t now_ms, int64_t now_wall_ms);
+
 /* A fresh random number for dr_route(). */
 uint64_t dr_providers_random(struct dr_providers *providers);
 

@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "gateway/gateway.h"
+#include "gateway/metrics_request.h"
 #include "gateway/request.h"
 #include "gateway/settlement.h"
 
@@ -280,6 +281,7 @@ void
 dr_relay_bytes(struct dr_request *req, const char *bytes, size_t len)
 {
 	if (req->up.tap != NULL) {
+		dr_metrics_piece(req);
 		relay_stream_bytes(req, bytes, len);
 		return;
 	}

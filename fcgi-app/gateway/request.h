@@ -156,6 +156,8 @@ struct dr_request {
 	/* times: dr_clock_ms(), 0 where it did not happen */
 	uint64_t received_ms, first_byte_ms, ended_ms;
 	int64_t received_wall_ms;
+	uint64_t arrived_us, asked_us; /* dr_clock_us(): arrival, admission's call */
+	uint64_t piece_ms;             /* the stream's last piece */
 	enum dr_req_state
 	    ended_in; /* state in which the request was decided: for the end code */
 	void *local;  /* a LOCAL handler's own state, freed by free() ... */

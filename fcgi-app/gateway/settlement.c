@@ -94,18 +94,6 @@ add_times(struct dr_strbuf *out, const struct dr_request *req)
 	    (unsigned long long)(req->ended_ms - req->received_ms));
 }
 
-static const char *const outcome_name[DR_N_OUTCOMES] = {
-	[DR_OUTCOME_NONE] = "none",
-	[DR_OUTCOME_OK] = "ok",
-	[DR_OUTCOME_CALLER] = "passed_through",
-	[DR_OUTCOME_REFUSED] = "refused",
-	[DR_OUTCOME_SERVER] = "failed",
-	[DR_OUTCOME_SILENT] = "silent",
-	[DR_OUTCOME_OVERLOADED] = "overloaded",
-	[DR_OUTCOME_AUTH] = "credential",
-	[DR_OUTCOME_FULL] = "full",
-};
-
 static void
 add_attempts(struct dr_strbuf *out, const struct dr_request *req)
 {
@@ -117,7 +105,7 @@ add_attempts(struct dr_strbuf *out, const struct dr_request *req)
 		dr_json_add_string(out, a->provider->record->name);
 		dr_strbuf_addf(out,
 		    ",\"status\":%d,\"outcome\":\"%s\",\"ms\":%u,\"why\":", a->status,
-		    outcome_name[a->outcome], a->ms);
+		    dr_outcome_name(a->outcome), a->ms);
 		dr_json_add_string(out, a->why);
 		dr_strbuf_addc(out, '}');
 	}

@@ -23,6 +23,7 @@
 #include "gateway/access_log.h"
 #include "gateway/endpoint.h"
 #include "gateway/gateway.h"
+#include "gateway/metrics_request.h"
 #include "gateway/request.h"
 #include "gateway/retry.h"
 #include "gateway/settlement.h"
@@ -132,6 +133,7 @@ dr_request_new(void *gateway, struct dr_fcgi_request *edge)
 	req->edge = edge;
 	req->retry_after_ms = -1;
 	req->received_ms = dr_clock_ms();
+	req->arrived_us = dr_clock_us();
 	req->received_wall_ms = dr_clock_wall_ms();
 	dr_strbuf_init(&req->answer, DR_MAX_ERROR_BYTES);
 	dr_strbuf_init(&req->raw_usage, DR_MAX_RAW_USAGE);
@@ -240,6 +242,7 @@ step_admit(struct dr_request *req)
 	query.clock_offset_ms = s->test_clock_offset;
 #endif
 	req->admit_pending = true;
+	req->asked_us = dr_clock_us();
 	dr_admission_reserve(req->gw->admission, &req->ticket, &query, on_admitted);
 	if (query.mode == DR_ADMIT_FULL)
 		take_early(req);
@@ -270,6 +273,7 @@ on_admitted(struct dr_ticket *ticket, enum dr_error err)
 
 	DR_CHECK(req, DR_REQUEST_MAGIC);
 	req->admit_pending = false;
+	dr_metrics_admitted(req);
 	req->admitted = err == DR_OK && req->admit_mode == DR_ADMIT_FULL;
 	if (err != DR_OK)
 		dr_request_go(req, dr_endpoint_refuse(req, err));
@@ -409,6 +413,7 @@ step_settle(struct dr_request *req)
 	req->ended_ms = dr_clock_ms();
 	charge = dr_settle(req);
 	dr_access_log_write(req->gw->access_log, req, charge);
+	dr_metrics_request(req, charge);
 	if (req->edge != NULL) {
 		if (req->broken)
 			dr_fcgi_break(&req->edge);

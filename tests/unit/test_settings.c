@@ -293,6 +293,8 @@ settings_that_must_fit_together_are_checked_where_they_were_set(void **state)
 		{ "lease_time = 2m",
 		    "built-in value: sweep_after: must not be shorter" },
 		{ "cooldown = 10m", "cooldown_max: must not be shorter than cooldown" },
+		{ "metrics_interval = 30s",
+		    "metrics_dead: must be at least 3 times metrics_interval" },
 		{ "markup = 12.5", ":1: markup: must be a percentage" },
 		{ "markup = 1.234%", ":1: markup:" },
 		{ "markup = -1%", ":1: markup:" },
