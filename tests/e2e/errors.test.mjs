@@ -1,5 +1,6 @@
 // Every row of the error table, on each of the POST routes, through nginx and lighttpd, as the official
-// SDKs see it: the right class, the exact text, the request id.
+// SDKs see it: the right class, the exact text, the request id. What was looked at is noted, and the last
+// test compares it with the whole grid: a combination that is missing fails there by its name.
 import test, { before, after } from 'node:test';
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
@@ -28,7 +29,7 @@ const routes = {
 const clock = (hours) => new Date(Date.now() + hours * 3600_000).toISOString().slice(11, 16);
 
 before(async () => {
-  stack = await startStack({ workers: 2, set: { response_timeout: '2s', total_timeout: '2s', failover_after: '2s', max_body: '64KiB', breaker_failures: '1000', cooldown: '10ms', cooldown_max: '10ms', default_rpm: '100000', default_concurrency: '100' } });
+  stack = await startStack({ workers: 2, set: { response_timeout: '1s', total_timeout: '1s', failover_after: '1s', max_body: '64KiB', breaker_failures: '1000', cooldown: '10ms', cooldown_max: '10ms', default_rpm: '100000', default_concurrency: '100', count_tokens_rpm: '100000' } });
   standin = await stack.standin();
   await stack.provider('main', standin.url, { models: [MODEL] });
   await stack.provider('down', 'http://127.0.0.1:9', { models: [down] });
@@ -61,7 +62,7 @@ const table = [
   ['unknown key', { key: 'unknown' }, 401, 'Invalid API key', A, I, 'invalid_api_key', { 'x-should-retry': 'false' }],
   ['disabled key', { key: 'disabled' }, 401, 'Invalid API key', A, I, 'invalid_api_key', { 'x-should-retry': 'false' }],
   ['deleted key', { key: 'deleted' }, 401, 'Invalid API key', A, I, 'invalid_api_key', { 'x-should-retry': 'false' }],
-  ['bad key wins over bad body', { key: 'unknown', raw: '{' }, 401, 'Invalid API key', A, I, 'invalid_api_key', {}],
+  ['bad key wins over bad body', { key: 'unknown', raw: '{' }, 401, 'Invalid API key', A, I, 'invalid_api_key', { 'x-should-retry': 'false' }],
   ['no balance', { key: 'poor' }, 402, 'Insufficient balance', 'billing_error', 'insufficient_quota', 'insufficient_quota', { 'x-should-retry': 'false' }],
   ['budget spent', { key: 'capped' }, 402, 'API key budget ($0.000001) exceeded', 'billing_error', 'insufficient_quota', 'budget_exceeded', { 'x-should-retry': 'false' }],
   ['RPM', { key: 'slow' }, 429, 'Requests per minute limit (1) exceeded', 'rate_limit_error', 'requests', 'rate_limit_exceeded', { 'retry-after': /^\d+$/, 'retry-after-ms': /^\d+$/ }],
@@ -74,31 +75,49 @@ const table = [
   ['resting', { model: resting }, 503, 'All providers are in scheduled rest', 'api_error', 'server_error', null, { 'retry-after': /^([1-9]|[1-5]\d|60)$/ }],
   ['overloaded', { model: hot, text: '[[fault 529]]' }, 529, 'Upstream API is temporarily overloaded', 'overloaded_error', 'server_error', null, { 'retry-after': /^\d+$/ }],
   ['silence', { text: '[[fault silence]]' }, 504, 'Provider timed out', 'timeout_error', 'server_error', null, {}],
-  ['provider 500', { text: '[[fault 500]]' }, 502, /./, 'api_error', 'server_error', null, {}],
-  ['redirect', { text: '[[fault 302]]' }, 502, /./, 'api_error', 'server_error', null, {}],
+  ['provider 500', { text: '[[fault 500]]' }, 502, 'Internal server error', 'api_error', 'server_error', null, {}],
+  ['redirect', { text: '[[fault 302]]' }, 502, 'Provider error', 'api_error', 'server_error', null, {}],
+  ['not HTTP', { text: '[[fault not-http]]' }, 502, 'Provider error', 'api_error', 'server_error', null, {}],
+  ['empty answer', { text: '[[fault empty]]' }, 502, 'Provider error', 'api_error', 'server_error', null, {}],
+  ['wrong content type', { text: '[[fault wrong-type]]' }, 502, 'Provider error', 'api_error', 'server_error', null, {}],
 ];
 
+const sdkNames = (where) => (where.anthropic ? ['@anthropic-ai/sdk', 'anthropic-sdk-0'] : ['openai', 'openai-4']);
 function sdkErrors(base, where, key) {
   const options = { apiKey: key, maxRetries: 0 };
   if (where.anthropic)
-    return [new Anthropic({ ...options, baseURL: base }), new Anthropic0({ ...options, baseURL: base })].map((client) => ({
-      client, ask: (body) => (where.free ? client.messages.countTokens(body) : client.messages.create(body)), id: (e) => e.requestID, newest: client instanceof Anthropic,
+    return [new Anthropic({ ...options, baseURL: base }), new Anthropic0({ ...options, baseURL: base })].map((client, i) => ({
+      name: sdkNames(where)[i], ask: (body) => (where.free ? client.messages.countTokens(body) : client.messages.create(body)), id: (e) => e.requestID, newest: i === 0,
     }));
   return [new OpenAI({ ...options, baseURL: `${base}/v1` }), new OpenAI4({ ...options, baseURL: `${base}/v1` })].map((client, i) => ({
-    client, ask: (body) => (where.path.includes('chat') ? client.chat.completions.create(body) : client.responses.create(body)),
+    name: sdkNames(where)[i], ask: (body) => (where.path.includes('chat') ? client.chat.completions.create(body) : client.responses.create(body)),
     id: (e) => (i === 0 ? e.requestID : e.request_id), newest: i === 0,
   }));
 }
-const classes = { 400: 'BadRequestError', 401: 'AuthenticationError', 429: 'RateLimitError', 502: 'InternalServerError', 413: null, 402: null, 503: null, 504: null, 529: null };
+// client-facts.md section 1: the newest Anthropic SDK has more classes, the others fall back
+const classes = { 400: 'BadRequestError', 401: 'AuthenticationError', 402: 'APIError', 404: 'NotFoundError', 409: 'ConflictError', 413: 'APIError', 418: 'APIError', 422: 'UnprocessableEntityError', 429: 'RateLimitError' };
 const newest = { 402: 'PaymentRequiredError', 413: 'ContentTooLargeError', 503: 'ServiceUnavailableError', 504: 'GatewayTimeoutError', 529: 'OverloadedError' };
+const classOf = (sdk, where, status) => (sdk.newest && where.anthropic && newest[status]) || (classes[status] ?? 'InternalServerError');
+
+// The grid: row -> "server route client".
+const covered = new Map();
+function note(row, server, where, client) {
+  if (!covered.has(row)) covered.set(row, new Set());
+  covered.get(row).add(`${server} ${nameOf(where)} ${client}`);
+}
+const nameOf = (where) => Object.keys(routes).find((name) => routes[name] === where);
 
 function matches(actual, wanted, what) {
   if (wanted instanceof RegExp) assert.match(actual ?? '', wanted, what);
   else assert.equal(actual, wanted, what);
 }
 
-// One row of the table on one route through one server: raw, then by the SDKs.
-async function seen(server, where, key, body, [status, text, aType, oType, oCode, headers], bySdk = true) {
+// The words of an error as an SDK's user reads them.
+function spoken(error, where) {
+  return where.anthropic ? error.error.error : { message: error.error.message, type: error.type, code: error.code };
+}
+
+async function seenRaw(row, server, where, key, body, [status, text, aType, oType, oCode, headers]) {
   const got = await call(stack[server], { path: where.path, headers: key ? { authorization: `Bearer ${key}` } : {}, body });
   assert.equal(got.status, status, got.text);
   assert.match(got.headers['content-type'], /^application\/json/);
@@ -115,15 +134,28 @@ async function seen(server, where, key, body, [status, text, aType, oType, oCode
     assert.equal(got.json.error.code, oCode);
   }
   matches(got.json.error.message, text);
-  for (const [header, value] of Object.entries(headers)) matches(got.headers[header], value, header);
-  if (!bySdk) return;
-  for (const sdk of sdkErrors(stack[server], where, key)) {
-    const error = await sdk.ask(body).then(() => assert.fail('no error'), (e) => e);
-    assert.equal(error.status, status);
-    assert.match(sdk.id(error) ?? '', /^req_/);
-    const wanted = sdk.newest && where.anthropic ? newest[status] ?? classes[status] : classes[status];
-    if (wanted) assert.equal(error.constructor.name, wanted);
-  }
+  for (const header of ['retry-after', 'retry-after-ms', 'x-should-retry']) matches(got.headers[header], headers[header], header);
+  note(row, server, where, 'raw');
+}
+
+async function seenBySdk(row, server, where, sdk, body, [status, text, aType, oType, oCode, headers]) {
+  const error = await sdk.ask(body).then(() => assert.fail('no error'), (e) => e);
+  assert.equal(error.status, status, error.message);
+  assert.equal(error.constructor.name, classOf(sdk, where, status));
+  assert.match(sdk.id(error) ?? '', /^req_[0-9a-z]{30}$/);
+  const words = spoken(error, where);
+  matches(words.message, text);
+  assert.equal(words.type, where.anthropic ? aType : oType);
+  if (!where.anthropic) assert.equal(words.code, oCode);
+  const header = (name) => (error.headers.get ? error.headers.get(name) : error.headers[name]) ?? undefined;
+  for (const name of ['retry-after', 'retry-after-ms', 'x-should-retry']) matches(header(name), headers[name], name);
+  note(row, server, where, sdk.name);
+}
+
+// One row of the table on one route through one server: raw, and by the SDKs.
+function seen(row, server, where, key, body, wanted, bySdk = true) {
+  const sdks = bySdk ? sdkErrors(stack[server], where, key) : [];
+  return Promise.all([seenRaw(row, server, where, key, body, wanted), ...sdks.map((sdk) => seenBySdk(row, server, where, sdk, body, wanted))]);
 }
 
 for (const server of ['nginx', 'lighttpd'])
@@ -133,58 +165,75 @@ for (const server of ['nginx', 'lighttpd'])
       test(`${server} ${name}: ${what}`, async () => {
         const key = keys[send.key ?? 'good'];
         const body = send.raw ?? where.body('model' in send ? send.model : MODEL, send.text ?? 'hello', send.extra);
-        await seen(server, where, key, body, [status, text, aType, oType, oCode, headers], !send.raw);
+        await seen(what, server, where, key, body, [status, text, aType, oType, oCode, headers], !send.raw);
       });
     }
 
+const SERVERS = ['nginx', 'lighttpd'];
 const everywhere = async (check, of = Object.values(routes)) => {
-  for (const server of ['nginx', 'lighttpd'])
+  for (const server of SERVERS)
     for (const where of of) await check(server, where);
 };
 const charged = Object.values(routes).filter((where) => !where.free);
+const wanted = {
+  busy: (n) => [429, `Concurrent limit (${n}) exceeded`, 'rate_limit_error', 'requests', 'rate_limit_exceeded', { 'retry-after': '1' }],
+  unavailable: (text, after) => [503, text, 'api_error', 'server_error', null, { 'retry-after': after }],
+};
 
 test('no key at all', () => everywhere((server, where) =>
-  seen(server, where, null, where.body(MODEL, 'hello'), [401, 'Missing API key', A, I, null, { 'x-should-retry': 'false' }], false)));
+  seen('no key', server, where, null, where.body(MODEL, 'hello'), [401, 'Missing API key', A, I, null, { 'x-should-retry': 'false' }], false)));
 
-// A long stream holds the only slot while the row is looked at: its head is in, so it runs.
-async function whileHeld(where, key, model, check) {
-  const body = JSON.stringify(where.body(model, '[[stream events=300 gap_ms=100]]', { stream: true, ...(where.anthropic && { max_tokens: 4096 }) }));
-  let held;
-  await until('held', () => new Promise((done, fail) => {
-    held = http.request(new URL(where.path, stack.nginx), { method: 'POST', headers: { 'x-api-key': key, 'content-type': 'application/json' } }, (answer) => {
+// Long streams hold what there is while the row is looked at: their heads are in, so they run.
+async function whileHeld(where, key, model, check, n = 1) {
+  const extra = { stream: true, [where.path.endsWith('responses') ? 'max_output_tokens' : 'max_tokens']: 40 };
+  const held = [];
+  const open = () => until('held', () => new Promise((done, fail) => {
+    const request = http.request(new URL(where.path, stack.nginx), { method: 'POST', headers: { 'x-api-key': key, 'content-type': 'application/json' } }, (answer) => {
       answer.on('error', () => {}).resume();
+      if (answer.statusCode === 200) held.push(request);
       done(answer.statusCode === 200);
     });
-    held.on('error', fail).end(body);
+    request.on('error', fail).end(JSON.stringify(where.body(model, '[[stream events=300 gap_ms=100]]', extra)));
   }));
-  held.on('error', () => {});
-  await check().finally(() => held.destroy());
+  for (let i = 0; i < n; i++) await open();
+  for (const request of held) request.on('error', () => {});
+  await check().finally(() => held.forEach((request) => request.destroy()));
 }
 
 test('max concurrency of the only provider', () => everywhere((server, where) => whileHeld(where, keys.good, full, () =>
-  seen(server, where, keys.good, where.body(full, 'hello'), [503, 'All providers are at max concurrency', 'api_error', 'server_error', null, { 'retry-after': '2' }])), charged));
+  seen('max concurrency', server, where, keys.good, where.body(full, 'hello'), wanted.unavailable('All providers are at max concurrency', '2'))), charged));
 
 test("the key's own concurrency", () => everywhere((server, where) => whileHeld(where, keys.single, MODEL, () =>
-  seen(server, where, keys.single, where.body(MODEL, 'hello'), [429, 'Concurrent limit (1) exceeded', 'rate_limit_error', 'requests', 'rate_limit_exceeded', { 'retry-after': '1' }])), charged));
+  seen('concurrency', server, where, keys.single, where.body(MODEL, 'hello'), wanted.busy(1))), charged));
 
-// Not spent, only held: by the one request that runs. Each time an account of its own, since its end is charged.
-test('what is left of the balance is held by a running request', () => everywhere(async (server, where) => {
-  const key = await stack.key_of(await stack.account_with('0.0005'));
+// Not spent, only held: by the two requests that run, the first of which holds its estimate and the second the
+// rest. Each time an account of its own, since their ends are charged.
+test('what is left of the balance is held by running requests', () => everywhere(async (server, where) => {
+  const key = await stack.key_of(await stack.account_with('0.0009'));
   await whileHeld(where, key, MODEL, () =>
-    seen(server, where, key, where.body(MODEL, 'hello'), [429, 'Concurrent limit (1) exceeded', 'rate_limit_error', 'requests', 'rate_limit_exceeded', { 'retry-after': '1' }]));
+    seen('balance held', server, where, key, where.body(MODEL, 'hello'), wanted.busy(2)), 2);
 }, charged));
 
-test("what is left of the key's budget is held by a running request", () => everywhere(async (server, where) => {
-  const key = await stack.key_of(await stack.account_with('1.00'), '--budget', '0.0005', '--budget-period', 'total');
+test("what is left of the key's budget is held by running requests", () => everywhere(async (server, where) => {
+  const key = await stack.key_of(await stack.account_with('1.00'), '--budget', '0.0009', '--budget-period', 'total');
   await whileHeld(where, key, MODEL, () =>
-    seen(server, where, key, where.body(MODEL, 'hello'), [429, 'Concurrent limit (1) exceeded', 'rate_limit_error', 'requests', 'rate_limit_exceeded', { 'retry-after': '1' }]));
+    seen('budget held', server, where, key, where.body(MODEL, 'hello'), wanted.busy(2)), 2);
 }, charged));
+
+test('count_tokens has a limit of its own', async () => {
+  const where = routes.count_tokens, key = await stack.key_of(await stack.account_with('0.00')); // it takes no balance
+  await stack.reload({ count_tokens_rpm: '1' });
+  assert.equal((await call(stack.nginx, { path: where.path, headers: { 'x-api-key': key }, body: where.body(MODEL, 'hello') })).status, 200);
+  for (const server of SERVERS)
+    await seen('RPM', server, where, key, where.body(MODEL, 'hello'), [429, 'Requests per minute limit (1) exceeded', 'rate_limit_error', 'requests', 'rate_limit_exceeded', { 'retry-after': /^\d+$/, 'retry-after-ms': /^\d+$/ }]);
+  await stack.reload({ count_tokens_rpm: '100000' });
+});
 
 test("the provider's credential fails: 502, and out of rotation", async () => {
   await stack.provider('auth', standin.url, { models: ['gpt-4o'] });
   await stack.online('gpt-4o', keys.good);
   await everywhere((server, where) =>
-    seen(server, where, keys.good, where.body('gpt-4o', '[[fault 401]]'), [502, 'Provider authentication failed', 'api_error', 'server_error', null, {}]));
+    seen('credential', server, where, keys.good, where.body('gpt-4o', '[[fault 401]]'), [502, 'Provider authentication failed', 'api_error', 'server_error', null, {}]));
 });
 
 // status, type and code as the stand-in (and the real API) says them
@@ -200,16 +249,14 @@ test("the caller's own fault is passed through byte for byte, after one attempt"
     assert.match(got.headers['request-id'], /^req_[0-9a-z]{30}$/);
     assert.equal(got.headers['x-request-id'], got.headers['request-id']);
     assert.equal(got.headers['x-derouter-provider-attempts'], '1');
-    for (const sdk of sdkErrors(stack[server], where, keys.good)) {
-      const error = await sdk.ask(body).then(() => assert.fail('no error'), (e) => e);
-      assert.equal(error.status, status);
-      assert.match(sdk.id(error) ?? '', /^req_[0-9a-z]{30}$/);
-    }
+    note('passed through', server, where, 'raw');
+    const { message, type, code } = theirs.json.error;
+    await Promise.all(sdkErrors(stack[server], where, keys.good).map((sdk) => seenBySdk('passed through', server, where, sdk, body, [status, message, type, type, code, {}])));
   }
 }));
 
 test('a refusal that is not in the shape of the route gets that shape', () => everywhere((server, where) =>
-  seen(server, where, keys.good, where.body(MODEL, '[[fault text-error=418]]'), [418, 'Provider error (HTTP 418)', I, I, null, {}])));
+  seen('not in shape', server, where, keys.good, where.body(MODEL, '[[fault text-error=418]]'), [418, 'Provider error (HTTP 418)', I, I, null, {}])));
 
 test('unknown paths, wrong methods and the WebSocket upgrade', async () => {
   const unknown = await call(stack.nginx, { method: 'GET', path: '/v1/nothing' });
@@ -237,10 +284,28 @@ test('nginx speaks JSON in the shape of the route', async () => {
   }
 });
 
-// The last one: Redis does not come back.
+// The last one that asks: Redis does not come back.
 test('Redis out of reach is a 503, never a 401 or 402', async () => {
   process.kill(Number(readFileSync(path.join(stack.state, 'redis.pid'), 'utf8')), 'SIGKILL');
   await until('noticed', async () => (await call(stack.nginx, { method: 'GET', path: '/readyz' })).status === 503);
   await everywhere((server, where) =>
-    seen(server, where, keys.good, where.body(MODEL, 'hello'), [503, "The gateway's data store is unreachable", 'api_error', 'server_error', null, { 'retry-after': '1' }]));
+    seen('no store', server, where, keys.good, where.body(MODEL, 'hello'), wanted.unavailable("The gateway's data store is unreachable", '1')));
+});
+
+// Both servers, all routes, raw and both SDKs. Not on count_tokens: what it does not take; by no SDK: what
+// none can send.
+test('no combination is missing', (t) => {
+  const rows = [...table.map(([row]) => row), 'no key', 'max concurrency', 'concurrency', 'balance held', 'budget held', 'credential', 'passed through', 'not in shape', 'no store'];
+  const untaken = new Set(['no balance', 'budget spent', 'max concurrency', 'concurrency', 'balance held', 'budget held']);
+  const unsendable = new Set(['no key', ...table.filter(([, send]) => send.raw).map(([row]) => row)]);
+  const missing = [];
+  for (const row of rows)
+    for (const server of SERVERS)
+      for (const where of Object.values(routes)) {
+        if (where.free && untaken.has(row)) continue;
+        for (const client of ['raw', ...(unsendable.has(row) ? [] : sdkNames(where))])
+          if (!covered.get(row)?.has(`${server} ${nameOf(where)} ${client}`)) missing.push(`${row}: ${server} ${nameOf(where)} ${client}`);
+      }
+  assert.deepEqual(missing, []);
+  t.diagnostic(`${rows.length} rows, ${[...covered.values()].reduce((sum, seen) => sum + seen.size, 0)} combinations of row, server, route and client`);
 });
