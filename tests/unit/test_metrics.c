@@ -222,6 +222,11 @@ one_that_died_is_folded_once_by_whoever_writes_next(void **state)
 		IS(6, CHARGED);
 	}
 	assert_int_equal(ask(store, "ZCARD {m}:index").number, 1);
+	/* nothing of it is left behind */
+	assert_int_equal(
+	    ask(store, "EVAL return(#redis.call('KEYS','{m}:c:*')) 0").number, 1);
+	assert_int_equal(
+	    ask(store, "EVAL return(#redis.call('KEYS','{m}:g:*')) 0").number, 1);
 	IS(0, "derouter_requests_running");
 	begin(&a);
 	charge(&a, 10);

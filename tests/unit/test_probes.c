@@ -5,6 +5,7 @@
 #include "ctl_fixture.h"
 
 #include "operator/probe.h"
+#include "scripts/scripts.h"
 
 /* ---- pure ---- */
 
@@ -245,9 +246,39 @@ one_that_does_not_answer_is_offline_after_two_probes(void **state)
 	assert_string_equal(state_of("p1", "probe.failures"), "3");
 }
 
+static int64_t
+claim(const char *next)
+{
+	const struct dr_arg args[] = { { "{p:p1}:state", 12 }, { next, strlen(next) },
+		{ "5000", 4 } };
+	struct answer answer;
+
+	answer_init(&answer, false);
+	dr_store_eval(
+	    store, "{p:p1}", &dr_script_probe_claim, 1, args, 3, &answer.call);
+	dr_store_wait(store, &answer.call);
+	assert_int_equal(answer.err, DR_OK);
+	return answer.number;
+}
+
 /* The claim hands a probe to the first of several watchers. */
 static void
-a_probe_is_made_once(void **state)
+a_probe_is_claimed_once(void **state)
+{
+	char next[64];
+
+	(void)state;
+	forget_all();
+	assert_int_equal(claim(""), 1);
+	assert_int_equal(claim(""), 0);
+	snprintf(next, sizeof next, "%s", state_of("p1", "probe.next"));
+	assert_true(strtoll(next, NULL, 10) > 1000000000000);
+	assert_int_equal(claim("17"), 0);
+	assert_int_equal(claim(next), 1);
+}
+
+static void
+two_watchers_probe_and_end_well(void **state)
 {
 	pid_t pids[2];
 	char config[128];
@@ -339,7 +370,8 @@ main(void)
 		cmocka_unit_test(
 		    a_refused_credential_flags_and_a_good_one_lifts_the_flag),
 		cmocka_unit_test(one_that_does_not_answer_is_offline_after_two_probes),
-		cmocka_unit_test(a_probe_is_made_once),
+		cmocka_unit_test(a_probe_is_claimed_once),
+		cmocka_unit_test(two_watchers_probe_and_end_well),
 		cmocka_unit_test(rests_of_a_model_are_spread_and_shown),
 	};
 

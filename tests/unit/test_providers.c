@@ -217,6 +217,75 @@ a_model_is_online_while_somebody_could_answer(void **state)
 	assert_int_equal(logged("p1: credential or account refused"), 1);
 }
 
+/* ---- what probes say ---- */
+
+static void
+a_probe_after_the_flag_lifts_it_and_one_before_does_not(void **state)
+{
+	struct dr_provider *p;
+	int64_t now;
+
+	(void)state;
+	p = add("p1", GOOD " liveness probe");
+	TURN_UNTIL(p->state.now_ms > 0);
+	now = p->state.now_ms;
+	dr_providers_outcome(providers, p, DR_OUTCOME_AUTH, -1);
+	/* a minute ago, and of another record: old news both */
+	redis_do("HSET {p:p1}:state probe.ok 1 probe.generation 1 probe.at %lld",
+	    (long long)now - 60000);
+	TURN_UNTIL(p->state.probe_at_ms == now - 60000);
+	assert_true(p->breaker.flagged);
+	redis_do("HSET {p:p1}:state probe.generation 9 probe.at %lld",
+	    (long long)now + 60000);
+	TURN_UNTIL(p->state.probe_at_ms == now + 60000);
+	assert_true(p->breaker.flagged);
+	assert_string_equal(
+	    dr_provider_standing(p, dr_clock_ms(), dr_clock_wall_ms()), "flagged");
+	redis_do("HSET {p:p1}:state probe.generation 1");
+	TURN_UNTIL(!p->breaker.flagged);
+	assert_int_equal(logged("p1: a probe went well: in rotation again"), 1);
+	assert_string_equal(
+	    dr_provider_standing(p, dr_clock_ms(), dr_clock_wall_ms()), "alive");
+}
+
+static void
+failed_probes_count_while_the_watcher_lives(void **state)
+{
+	struct dr_provider *p;
+
+	(void)state;
+	p = add("p1", GOOD " liveness probe");
+	redis_do("HSET {p:p1}:state probe.at 1 probe.ok 0 probe.failures 2 "
+		 "probe.generation 1");
+	TURN_UNTIL(p->state.probe_failures == 2);
+	assert_int_equal(p->presence.err, DR_OK);
+	redis_do("SET watcher x");
+	TURN_UNTIL(p->presence.err == DR_ERR_OFFLINE);
+	assert_false(dr_providers_online(providers, "m", dr_clock_ms(), 0));
+	assert_string_equal(
+	    dr_provider_standing(p, dr_clock_ms(), dr_clock_wall_ms()), "offline");
+	redis_do("DEL watcher");
+	TURN_UNTIL(p->presence.err == DR_OK);
+	assert_int_equal(logged("the watcher gives no sign of life"), 1);
+}
+
+static void
+automatic_rests_are_dealt_out_by_name(void **state)
+{
+	(void)state;
+	add("c", GOOD " rest auto");
+	add("a", GOOD " rest auto");
+	add("b", GOOD " rest auto");
+	assert_int_equal(find("a")->rest.windows[0].from, 0);
+	assert_int_equal(find("b")->rest.windows[0].from, 480);
+	assert_int_equal(find("c")->rest.windows[0].from, 960);
+	redis_do("HDEL providers a");
+	TURN_UNTIL(find("a") == NULL);
+	assert_int_equal(find("b")->rest.windows[0].from, 0);
+	assert_int_equal(find("c")->rest.windows[0].from, 480);
+	assert_true(dr_providers_online(providers, "m", dr_clock_ms(), 0));
+}
+
 /* ---- writing ---- */
 
 static int64_t
@@ -269,6 +338,9 @@ main(void)
 		    a_state_that_cannot_be_read_is_said_once_and_the_rest_of_it_counts),
 		TEST(an_impossible_name_is_said_once_and_left_out),
 		TEST(a_model_is_online_while_somebody_could_answer),
+		TEST(a_probe_after_the_flag_lifts_it_and_one_before_does_not),
+		TEST(failed_probes_count_while_the_watcher_lives),
+		TEST(automatic_rests_are_dealt_out_by_name),
 		TEST(a_record_is_only_written_over_what_was_read),
 	};
 
