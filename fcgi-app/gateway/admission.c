@@ -346,6 +346,12 @@ dr_admission_open(const struct dr_admission *admission)
 	return admission->n_open;
 }
 
+uint64_t
+dr_admission_spool_bytes(const struct dr_admission *admission)
+{
+	return admission->spool != NULL ? dr_spool_bytes(admission->spool) : 0;
+}
+
 size_t
 dr_admission_unsettled(const struct dr_admission *admission)
 {

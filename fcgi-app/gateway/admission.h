@@ -165,6 +165,9 @@ size_t dr_admission_open(const struct dr_admission *admission);
  * drain. */
 size_t dr_admission_unsettled(const struct dr_admission *admission);
 
+/* Bytes of settlements that wait on disk for Redis, of this process. */
+uint64_t dr_admission_spool_bytes(const struct dr_admission *admission);
+
 /* ---- what is left of a key ---- */
 
 struct dr_key_state { /* texts are borrowed, valid during the callback */

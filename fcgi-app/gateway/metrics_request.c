@@ -102,12 +102,13 @@ dr_metrics_collect(void *gateway)
 	struct dr_gateway *gw = gateway;
 	const struct {
 		enum dr_metric metric;
-		size_t value;
+		uint64_t value;
 	} own[] = { { DR_METRIC_PROCESSES, 1 }, { DR_METRIC_RUNNING, gw->n_requests },
 		{ DR_METRIC_CONNECTIONS, dr_fcgi_connections(gw->fcgi) },
 		{ DR_METRIC_TRANSFERS, dr_http_running(gw->http) },
 		{ DR_METRIC_LEASES, dr_providers_leases(gw->providers) },
-		{ DR_METRIC_UNSETTLED, dr_admission_unsettled(gw->admission) } };
+		{ DR_METRIC_UNSETTLED, dr_admission_unsettled(gw->admission) },
+		{ DR_METRIC_SPOOL, dr_admission_spool_bytes(gw->admission) } };
 	size_t n;
 	struct dr_provider *const *list = dr_providers_list(gw->providers, &n);
 
