@@ -140,14 +140,18 @@ libderouter_a_SOURCES += \
 DR_LUA = \
 	fcgi-app/scripts/abandon.lua \
 	fcgi-app/scripts/account_add.lua \
+	fcgi-app/scripts/account_read.lua \
 	fcgi-app/scripts/admit.lua \
 	fcgi-app/scripts/common.lua \
 	fcgi-app/scripts/credit.lua \
 	fcgi-app/scripts/heartbeat.lua \
 	fcgi-app/scripts/key_add.lua \
 	fcgi-app/scripts/key_read.lua \
+	fcgi-app/scripts/key_rotate.lua \
+	fcgi-app/scripts/key_set.lua \
 	fcgi-app/scripts/key_status.lua \
 	fcgi-app/scripts/lease_renew.lua \
+	fcgi-app/scripts/ledger_trim.lua \
 	fcgi-app/scripts/metrics_read.lua \
 	fcgi-app/scripts/metrics_write.lua \
 	fcgi-app/scripts/probe_claim.lua \
@@ -156,6 +160,7 @@ DR_LUA = \
 	fcgi-app/scripts/provider_renew.lua \
 	fcgi-app/scripts/provider_take.lua \
 	fcgi-app/scripts/provider_write.lua \
+	fcgi-app/scripts/secret.lua \
 	fcgi-app/scripts/settle.lua
 libderouter_a_SOURCES += fcgi-app/scripts/scripts.def fcgi-app/scripts/scripts.h
 nodist_libderouter_a_SOURCES += fcgi-app/scripts/scripts_lua.c

@@ -10,5 +10,6 @@ libderouter_a_SOURCES += \
 	handlers/messages.c \
 	handlers/metrics.c \
 	handlers/models.c \
+	handlers/receipt.c \
 	handlers/responses.c
 EXTRA_DIST += handlers/README.md

@@ -64,6 +64,11 @@ bool ctl_options(int argc, char **argv, struct ctl_option *options, const char *
 bool ctl_number(
     const char *name, const char *value, int64_t least, int64_t most, int64_t *out);
 bool ctl_money(const char *name, const char *value, int64_t *out);
+/* "2026-12-31" (its first moment, UTC) or "2026-12-31T15:04:05Z", in ms since 1970. */
+bool ctl_time(const char *name, const char *value, int64_t *out);
+/* "24h", "30m" as in the configuration, least..most ms. */
+bool ctl_duration(
+    const char *name, const char *value, int64_t least, int64_t most, int64_t *out);
 
 /* ---- Redis, waiting for the answer ---- */
 

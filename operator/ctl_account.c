@@ -1,5 +1,5 @@
 /*
- * ctl_account - account add | list | show | credit.
+ * ctl_account - account add | list | show | credit | adjust | set.
  *
  * `accounts` is a sorted set of all ids by the time of their making; everything else of
  * an account stands on its own slot, {a:ACCT}.
@@ -14,6 +14,7 @@
 #include "base/money.h"
 #include "gateway/api_key.h"
 #include "operator/ctl.h"
+#include "operator/ctl_zone.h"
 #include "scripts/scripts.h"
 
 #define MAX_NAME   200
@@ -201,35 +202,23 @@ print_balance(struct ctl *ctl, const struct ctl_reply *reply)
 	return CTL_OK;
 }
 
+/* One row of the ledger, of this type. */
 static int
-account_credit(struct ctl *ctl, int argc, char **argv)
+move_balance(struct ctl *ctl, const char *account, int64_t amount, const char *type,
+    const char *reason)
 {
-	const char *words[2], *reason = "credited by the operator";
-	struct ctl_option options[] = { { "--reason", &reason, 1, 0 },
-		{ NULL, NULL, 0, 0 } };
-	char account[CTL_KEY_SIZE], ledger[CTL_KEY_SIZE], tag[CTL_KEY_SIZE], nano[24];
+	char key[CTL_KEY_SIZE], ledger[CTL_KEY_SIZE], tag[CTL_KEY_SIZE], nano[24];
 	struct ctl_reply reply;
-	int64_t amount = 0;
-	bool negative;
-	size_t n;
 	int status;
 
-	/* "-5.00" is an amount, not an option */
-	if (!ctl_options(argc, argv, options, words, 2, 2, &n,
-		"account credit ACCOUNT AMOUNT [--reason R]"))
-		return CTL_USAGE;
-	negative = words[1][0] == '-';
-	if (!ctl_money("AMOUNT", words[1] + negative, &amount))
-		return CTL_USAGE;
-	if (!ctl_account_exists(ctl, words[0]))
+	if (!ctl_account_exists(ctl, account))
 		return CTL_FAILED;
-	ctl_account_key(words[0], "account", account);
-	ctl_account_key(words[0], "ledger", ledger);
-	account_tag(words[0], tag);
-	snprintf(nano, sizeof nano, "%" PRId64, negative ? -amount : amount);
+	ctl_account_key(account, "account", key);
+	ctl_account_key(account, "ledger", ledger);
+	account_tag(account, tag);
+	snprintf(nano, sizeof nano, "%" PRId64, amount);
 	if (!ctl_script(ctl, &reply, tag, &dr_script_credit, 2,
-		(const char *[]){ account, ledger, nano,
-		    negative ? "adjustment" : "credit", reason, NULL }))
+		(const char *[]){ key, ledger, nano, type, reason, NULL }))
 		return CTL_FAILED;
 	wait_for_replica(ctl);
 	status = print_balance(ctl, &reply);
@@ -237,10 +226,59 @@ account_credit(struct ctl *ctl, int argc, char **argv)
 	return status;
 }
 
+static int
+account_credit(struct ctl *ctl, int argc, char **argv)
+{
+	const char *words[2], *reason = "credited by the operator";
+	struct ctl_option options[] = { { "--reason", &reason, 1, 0 },
+		{ NULL, NULL, 0, 0 } };
+	int64_t amount = 0;
+	size_t n;
+
+	if (!ctl_options(argc, argv, options, words, 2, 2, &n,
+		"account credit ACCOUNT AMOUNT [--reason R]"))
+		return CTL_USAGE;
+	if (words[1][0] == '-')
+		return ctl_fail(CTL_USAGE,
+		    "AMOUNT: \"%s\" takes away: that is `account adjust`", words[1]);
+	if (!ctl_money("AMOUNT", words[1], &amount))
+		return CTL_USAGE;
+	return move_balance(ctl, words[0], amount, "credit", reason);
+}
+
+/* A correction, either way: never without saying why. */
+static int
+account_adjust(struct ctl *ctl, int argc, char **argv)
+{
+	const char *words[2], *reason = NULL;
+	struct ctl_option options[] = { { "--reason", &reason, 1, 0 },
+		{ NULL, NULL, 0, 0 } };
+	int64_t amount = 0;
+	bool negative;
+	size_t n;
+
+	/* "-5.00" is an amount, not an option */
+	if (!ctl_options(argc, argv, options, words, 2, 2, &n,
+		"account adjust ACCOUNT AMOUNT --reason R"))
+		return CTL_USAGE;
+	negative = words[1][0] == '-';
+	if (!ctl_money("AMOUNT", words[1] + negative, &amount))
+		return CTL_USAGE;
+	if (amount == 0)
+		return ctl_fail(CTL_USAGE, "AMOUNT: 0 changes nothing");
+	if (reason == NULL || reason[0] == '\0')
+		return ctl_fail(CTL_USAGE, "--reason: is missing");
+	return move_balance(
+	    ctl, words[0], negative ? -amount : amount, "adjustment", reason);
+}
+
 const struct ctl_verb ctl_account_verbs[] = {
 	{ "account", "add", "[--name N] [--credit 25.00]", true, account_add },
 	{ "account", "list", "", true, account_list },
 	{ "account", "show", "ACCOUNT", true, account_show },
 	{ "account", "credit", "ACCOUNT AMOUNT [--reason R]", true, account_credit },
+	{ "account", "adjust", "ACCOUNT AMOUNT --reason R", true, account_adjust },
+	{ "account", "set", "ACCOUNT --tz Europe/Berlin|+05:30|UTC", true,
+	    ctl_account_set },
 	{ NULL, NULL, NULL, false, NULL },
 };

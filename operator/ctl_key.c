@@ -1,5 +1,5 @@
 /*
- * ctl_key - key add | list | show | disable | enable | delete.
+ * ctl_key - key add | list | show | set | rotate | disable | enable | delete.
  *
  * A key is named by its id (six letters), by ACCOUNT-ID, or by the whole key. `keys` is
  * a hash of all ids with their accounts, so that an id alone finds its slot.
@@ -10,22 +10,14 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "gateway/api_key.h"
-#include "operator/ctl.h"
+#include "operator/ctl_key.h"
 #include "scripts/scripts.h"
 
-#define MAX_FIELDS   40
-#define MAX_NAME     200
 #define KEY_ATTEMPTS 10
-
-struct key_name {
-	char account[DR_ACCOUNT_LEN + 1];
-	char id[DR_KEY_ID_LEN + 1];
-};
 
 /* "abc123" -> its account, asked of Redis. */
 static bool
-look_up(struct ctl *ctl, struct key_name *name)
+look_up(struct ctl *ctl, struct ctl_key_name *name)
 {
 	struct ctl_reply reply;
 	bool found;
@@ -41,9 +33,8 @@ look_up(struct ctl *ctl, struct key_name *name)
 	return found;
 }
 
-/* Read KEY in any of its three forms. False: said so, *status set. */
-static bool
-read_key_name(struct ctl *ctl, const char *text, struct key_name *name, int *status)
+bool
+ctl_key_name(struct ctl *ctl, const char *text, struct ctl_key_name *name, int *status)
 {
 	struct dr_api_key key;
 	size_t n = strlen(text);
@@ -71,76 +62,14 @@ read_key_name(struct ctl *ctl, const char *text, struct key_name *name, int *sta
 
 /* ---- add ---- */
 
-struct new_key {
-	const char *name, *rpm, *concurrency, *budget, *period, *models;
-	int64_t rpm_n, concurrency_n, budget_nano;
-};
-
-static bool
-check_new_key(struct new_key *k)
-{
-	if (!ctl_number("--rpm", k->rpm, 1, 100000, &k->rpm_n) ||
-	    !ctl_number(
-		"--concurrency", k->concurrency, 1, 100000, &k->concurrency_n) ||
-	    !ctl_money("--budget", k->budget, &k->budget_nano))
-		return false;
-	if (k->budget != NULL && k->budget_nano == 0)
-		return ctl_fail(0,
-			   "--budget: must be above 0 (a key without a budget has no cap)") !=
-		       0;
-	if (k->period != NULL && k->budget == NULL)
-		return ctl_fail(0, "--budget-period: there is no --budget") != 0;
-	if (k->period != NULL && strcmp(k->period, "total") != 0 &&
-	    strcmp(k->period, "day") != 0 && strcmp(k->period, "month") != 0)
-		return ctl_fail(0,
-			   "--budget-period: \"%s\" is none of total, day, month",
-			   k->period) != 0;
-	if (strlen(k->name) > MAX_NAME)
-		return ctl_fail(0, "--name: at most %d bytes", MAX_NAME) != 0;
-	return true;
-}
-
-static bool
-check_models(struct ctl *ctl, const char *list)
-{
-	char name[DR_MAX_MODEL_NAME + 1];
-
-	while (list != NULL && *list != '\0') {
-		size_t n = strcspn(list, ",");
-
-		snprintf(name, sizeof name, "%.*s", (int)n, list);
-		const struct dr_model *model =
-		    dr_models_find(ctl->config->models, name);
-
-		if (model != NULL && strcmp(model->name, name) != 0)
-			return ctl_fail(0,
-				   "--models: \"%s\" is an alias of \"%s\": name that one",
-				   name, model->name) != 0;
-		if (model == NULL)
-			return ctl_fail(
-				   0, "--models: there is no model \"%s\"", name) != 0;
-		list += n;
-		if (*list == ',')
-			list++;
-	}
-	return true;
-}
-
-static void
-add_field(const char **words, size_t *n, const char *field, const char *value)
-{
-	words[(*n)++] = field;
-	words[(*n)++] = value;
-}
-
 /* True: the key is in Redis. Its id is claimed in `keys` first; a taken one is drawn
  * anew. */
 static bool
-store_key(struct ctl *ctl, const char *account, const struct new_key *k,
+store_key(struct ctl *ctl, const char *account, const struct ctl_key_limits *k,
     char text[DR_API_KEY_SIZE], struct dr_api_key *key)
 {
-	char account_key[CTL_KEY_SIZE], tag[CTL_KEY_SIZE], budget[24];
-	const char *words[MAX_FIELDS];
+	char account_key[CTL_KEY_SIZE], tag[CTL_KEY_SIZE];
+	const char *words[CTL_KEY_MAX_WORDS + 9];
 	struct ctl_reply reply;
 	bool claimed = false;
 	size_t n = 0;
@@ -154,24 +83,19 @@ store_key(struct ctl *ctl, const char *account, const struct new_key *k,
 		claimed = reply.number == 1;
 		ctl_reply_free(&reply);
 	}
-	snprintf(budget, sizeof budget, "%" PRId64, k->budget_nano);
 	ctl_account_key(account, "account", account_key);
 	snprintf(tag, sizeof tag, "{a:%s}", account);
 	words[n++] = account_key;
 	words[n++] = key->key_id;
-	add_field(words, &n, "sha", key->sha);
-	add_field(words, &n, "status", "on");
-	add_field(words, &n, "name", k->name);
-	if (k->rpm != NULL)
-		add_field(words, &n, "rpm", k->rpm);
-	if (k->concurrency != NULL)
-		add_field(words, &n, "conc", k->concurrency);
-	if (k->budget != NULL) {
-		add_field(words, &n, "budget", budget);
-		add_field(words, &n, "period", k->period != NULL ? k->period : "total");
+	words[n++] = "sha";
+	words[n++] = key->sha;
+	words[n++] = "status";
+	words[n++] = "on";
+	ctl_key_limits_words(k, words, &n);
+	if (k->budget != NULL && k->period == NULL) {
+		words[n++] = "period";
+		words[n++] = "total";
 	}
-	if (k->models != NULL)
-		add_field(words, &n, "models", k->models);
 	words[n] = NULL;
 	if (!claimed || !ctl_script(ctl, &reply, tag, &dr_script_key_add, 1, words))
 		return false;
@@ -183,20 +107,17 @@ store_key(struct ctl *ctl, const char *account, const struct new_key *k,
 static int
 key_add(struct ctl *ctl, int argc, char **argv)
 {
-	struct new_key k = { .name = "" };
-	struct ctl_option options[] = { { "--name", &k.name, 1, 0 },
-		{ "--rpm", &k.rpm, 1, 0 }, { "--concurrency", &k.concurrency, 1, 0 },
-		{ "--budget", &k.budget, 1, 0 }, { "--budget-period", &k.period, 1, 0 },
-		{ "--models", &k.models, 1, 0 }, { NULL, NULL, 0, 0 } };
+	struct ctl_key_limits k = { .name = "" };
+	struct ctl_option options[] = { CTL_KEY_LIMIT_OPTIONS(&k),
+		{ NULL, NULL, 0, 0 } };
 	char text[DR_API_KEY_SIZE];
 	struct dr_api_key key;
 	const char *account;
 	size_t n;
 
 	if (!ctl_options(argc, argv, options, &account, 1, 1, &n,
-		"key add ACCOUNT [--name N] [--rpm N] [--concurrency N] [--budget 10.00 "
-		"--budget-period total|day|month] [--models A,B]") ||
-	    !check_new_key(&k) || !check_models(ctl, k.models))
+		"key add ACCOUNT " CTL_KEY_OPTIONS) ||
+	    !ctl_key_limits_check(ctl, &k, true))
 		return CTL_USAGE;
 	if (!ctl_account_exists(ctl, account))
 		return CTL_FAILED;
@@ -214,7 +135,8 @@ key_add(struct ctl *ctl, int argc, char **argv)
 /* ---- list, show ---- */
 
 static const char *const key_columns[] = { "id", "account", "name", "status", "#rpm",
-	"#concurrency", "budget_usd", "budget_period", "models", "created", NULL };
+	"#concurrency", "budget_usd", "budget_period", "models", "created", "expires",
+	"old_until", NULL };
 
 static const char *
 key_field(const struct ctl_reply *account, const char *id, const char *field)
@@ -223,6 +145,16 @@ key_field(const struct ctl_reply *account, const char *id, const char *field)
 
 	snprintf(name, sizeof name, "%s.%s", id, field);
 	return ctl_field(account, name);
+}
+
+/* "" for a field that is not there. */
+static const char *
+date_of(const char *field, char when[DR_CLOCK_TEXT])
+{
+	if (field[0] == '\0')
+		return "";
+	dr_clock_format_s(strtoll(field, NULL, 10), when);
+	return when;
 }
 
 static void
@@ -251,6 +183,8 @@ add_key_row(struct ctl *ctl, struct ctl_table *table, const char *account_id,
 	ctl_table_cell(table, key_field(account, id, "period"));
 	ctl_table_cell(table, key_field(account, id, "models"));
 	ctl_table_cell(table, when);
+	ctl_table_cell(table, date_of(key_field(account, id, "expires"), when));
+	ctl_table_cell(table, date_of(key_field(account, id, "old_until"), when));
 }
 
 static bool
@@ -297,7 +231,7 @@ static int
 key_show(struct ctl *ctl, int argc, char **argv)
 {
 	const char *word;
-	struct key_name name;
+	struct ctl_key_name name;
 	struct ctl_reply account;
 	struct ctl_table *table;
 	size_t n;
@@ -305,7 +239,7 @@ key_show(struct ctl *ctl, int argc, char **argv)
 
 	if (!ctl_options(argc, argv, NULL, &word, 1, 1, &n, "key show KEY"))
 		return CTL_USAGE;
-	if (!read_key_name(ctl, word, &name, &status))
+	if (!ctl_key_name(ctl, word, &name, &status))
 		return status;
 	if (!read_account(ctl, name.account, &account))
 		return CTL_FAILED;
@@ -327,7 +261,7 @@ set_status(struct ctl *ctl, int argc, char **argv, const char *to)
 {
 	char key[CTL_KEY_SIZE], tag[CTL_KEY_SIZE];
 	const char *word;
-	struct key_name name;
+	struct ctl_key_name name;
 	struct ctl_reply reply;
 	int status;
 	size_t n;
@@ -335,7 +269,7 @@ set_status(struct ctl *ctl, int argc, char **argv, const char *to)
 	if (!ctl_options(
 		argc, argv, NULL, &word, 1, 1, &n, "key disable|enable|delete KEY"))
 		return CTL_USAGE;
-	if (!read_key_name(ctl, word, &name, &status))
+	if (!ctl_key_name(ctl, word, &name, &status))
 		return status;
 	status = CTL_OK;
 	ctl_account_key(name.account, "account", key);
@@ -343,11 +277,8 @@ set_status(struct ctl *ctl, int argc, char **argv, const char *to)
 	if (!ctl_script(ctl, &reply, tag, &dr_script_key_status, 1,
 		(const char *[]){ key, name.id, to, NULL }))
 		return CTL_FAILED;
-	if (strcmp(reply.text, "NONE") == 0)
-		status = ctl_fail(CTL_FAILED, "KEY: there is no key \"%s\"", name.id);
-	else if (strcmp(reply.text, "DELETED") == 0)
-		status = ctl_fail(
-		    CTL_FAILED, "KEY: \"%s\" is deleted and stays so", name.id);
+	if (strcmp(reply.text, "OK") != 0)
+		status = ctl_key_refused(reply.text, name.id);
 	else if (ctl->json)
 		printf("{\"id\":\"%s\",\"status\":\"%s\"}\n", name.id, to);
 	ctl_reply_free(&reply);
@@ -373,12 +304,11 @@ key_delete(struct ctl *ctl, int argc, char **argv)
 }
 
 const struct ctl_verb ctl_key_verbs[] = {
-	{ "key", "add",
-	    "ACCOUNT [--name N] [--rpm N] [--concurrency N] [--budget 10.00 --budget-period "
-	    "total|day|month] [--models A,B]",
-	    true, key_add },
+	{ "key", "add", "ACCOUNT " CTL_KEY_OPTIONS, true, key_add },
 	{ "key", "list", "ACCOUNT", true, key_list },
 	{ "key", "show", "KEY", true, key_show },
+	{ "key", "set", "KEY " CTL_KEY_OPTIONS " [--no-budget]", true, ctl_key_set },
+	{ "key", "rotate", "KEY [--grace 24h]", true, ctl_key_rotate },
 	{ "key", "disable", "KEY", true, key_disable },
 	{ "key", "enable", "KEY", true, key_enable },
 	{ "key", "delete", "KEY", true, key_delete },

@@ -1,9 +1,9 @@
 /*
- * ctl_ledger - trace REQUEST-ID | ledger ACCOUNT | usage ACCOUNT [--key K].
+ * ctl_ledger - trace REQUEST-ID | usage ACCOUNT [--key K], and the table of the verbs
+ * about the ledger (ctl_ledger_print.c, ctl_ledger_verify.c, ctl_ledger_trim.c).
  *
- * All three read what admission and settlement wrote: receipts, the account's last
- * requests, and the ledger, whose rows are read in pages so that a long one costs
- * little memory.
+ * All read what admission and settlement wrote: receipts, the account's last requests,
+ * and the ledger, whose rows are read in pages so that a long one costs little memory.
  */
 #include <inttypes.h>
 #include <json-c/json.h>
@@ -14,46 +14,7 @@
 #include "base/mem.h"
 #include "base/money.h"
 #include "gateway/api_key.h"
-#include "operator/ctl.h"
-
-#define PAGE      "1000"
-#define ID_SIZE   64
-#define CTL_CHUNK 1000
-
-/* ---- pages of a stream ---- */
-
-/*
- * Call `row` for each entry, oldest first; it gets the entry's id and its fields.
- * False: Redis failed, or `row` said stop.
- */
-static bool
-each_row(struct ctl *ctl, const char *key,
-    bool (*row)(void *arg, const char *id, const struct ctl_reply *fields), void *arg)
-{
-	char from[ID_SIZE] = "-";
-	bool more = true;
-
-	while (more) {
-		struct ctl_reply page;
-
-		if (!ctl_command(ctl, &page,
-			(const char *[]){
-			    "XRANGE", key, from, "+", "COUNT", PAGE, NULL }))
-			return false;
-		more = page.n == CTL_CHUNK;
-		for (size_t i = 0; i < page.n; i++) {
-			const struct ctl_reply *entry = &page.items[i];
-
-			if (!row(arg, entry->items[0].text, &entry->items[1])) {
-				ctl_reply_free(&page);
-				return true;
-			}
-			snprintf(from, sizeof from, "(%s", entry->items[0].text);
-		}
-		ctl_reply_free(&page);
-	}
-	return true;
-}
+#include "operator/ctl_ledger.h"
 
 /* ---- trace ---- */
 
@@ -160,56 +121,11 @@ trace(struct ctl *ctl, int argc, char **argv)
 		return CTL_OK;
 	search.request_id = id;
 	ctl_account_key(account, "requests", key);
-	if (!each_row(ctl, key, match_request, &search))
+	if (!ctl_each_row(ctl, key, "-", "+", match_request, &search))
 		return CTL_FAILED;
 	return search.found
 		   ? CTL_OK
 		   : ctl_fail(CTL_FAILED, "REQUEST-ID: nothing is known of \"%s\"", id);
-}
-
-/* ---- ledger ---- */
-
-static const char *const ledger_columns[] = { "time", "type", "usd", "balance_usd",
-	"request", "key", "model", "provider", "price_date", "#input_tokens",
-	"#cache_write_5m_tokens", "#cache_write_1h_tokens", "#cache_read_tokens",
-	"#output_tokens", "flags", "reason", "#nano_usd", "#balance_nano_usd", NULL };
-
-static bool
-add_ledger_row(void *arg, const char *id, const struct ctl_reply *fields)
-{
-	struct ctl_table *table = arg;
-	static const char *const texts[] = { "req", "key", "model", "provider", "price",
-		"in", "cw5", "cw1", "cr", "out", "flags", "reason", "nano", "balance" };
-	char when[DR_CLOCK_TEXT];
-
-	dr_clock_format(strtoll(id, NULL, 10), when);
-	ctl_table_cell(table, when);
-	ctl_table_cell(table, ctl_field(fields, "type"));
-	ctl_table_usd(table, strtoll(ctl_field(fields, "nano"), NULL, 10));
-	ctl_table_usd(table, strtoll(ctl_field(fields, "balance"), NULL, 10));
-	for (size_t i = 0; i < DR_N_ELEMENTS(texts); i++)
-		ctl_table_cell(table, ctl_field(fields, texts[i]));
-	return true;
-}
-
-static int
-ledger(struct ctl *ctl, int argc, char **argv)
-{
-	char key[CTL_KEY_SIZE];
-	struct ctl_table *table;
-	const char *account;
-	size_t n;
-	bool ok;
-
-	if (!ctl_options(argc, argv, NULL, &account, 1, 1, &n, "ledger ACCOUNT"))
-		return CTL_USAGE;
-	if (!ctl_account_exists(ctl, account))
-		return CTL_FAILED;
-	ctl_account_key(account, "ledger", key);
-	table = ctl_table_new(ledger_columns);
-	ok = each_row(ctl, key, add_ledger_row, table);
-	ctl_table_print(ctl, &table, false);
-	return ok ? CTL_OK : CTL_FAILED;
 }
 
 /* ---- usage ---- */
@@ -218,12 +134,6 @@ struct totals {
 	const char *key; /* NULL: all */
 	int64_t requests, input, output, cache_write, cache_read, nano;
 };
-
-static int64_t
-count_of(const struct ctl_reply *fields, const char *name)
-{
-	return strtoll(ctl_field(fields, name), NULL, 10);
-}
 
 static bool
 add_to_totals(void *arg, const char *id, const struct ctl_reply *fields)
@@ -240,11 +150,12 @@ add_to_totals(void *arg, const char *id, const struct ctl_reply *fields)
 	/* a late row books the rest of a request that an abandoned one has counted */
 	if (strncmp(ctl_field(fields, "flags"), "late", 4) != 0)
 		t->requests++;
-	t->input += count_of(fields, "in");
-	t->output += count_of(fields, "out");
-	t->cache_write += count_of(fields, "cw5") + count_of(fields, "cw1");
-	t->cache_read += count_of(fields, "cr");
-	t->nano -= count_of(fields, "nano");
+	t->input += ctl_field_number(fields, "in");
+	t->output += ctl_field_number(fields, "out");
+	t->cache_write +=
+	    ctl_field_number(fields, "cw5") + ctl_field_number(fields, "cw1");
+	t->cache_read += ctl_field_number(fields, "cr");
+	t->nano -= ctl_field_number(fields, "nano");
 	return true;
 }
 
@@ -298,7 +209,7 @@ usage(struct ctl *ctl, int argc, char **argv)
 		totals.key = id;
 	}
 	ctl_account_key(account, "ledger", stream);
-	if (!each_row(ctl, stream, add_to_totals, &totals))
+	if (!ctl_each_row(ctl, stream, "-", "+", add_to_totals, &totals))
 		return CTL_FAILED;
 	print_totals(ctl, &totals);
 	return CTL_OK;
@@ -306,7 +217,11 @@ usage(struct ctl *ctl, int argc, char **argv)
 
 const struct ctl_verb ctl_ledger_verbs[] = {
 	{ "trace", "", "REQUEST-ID", true, trace },
-	{ "ledger", "", "ACCOUNT", true, ledger },
+	{ "ledger", "verify", "[ACCOUNT] [--receipts]", true, ctl_ledger_verify },
+	{ "ledger", "trim", "ACCOUNT --before 2026-11-01 --export FILE", true,
+	    ctl_ledger_trim },
+	{ "ledger", "", "ACCOUNT [--csv] [--since DATE|ID] [--until DATE|ID]", true,
+	    ctl_ledger_print },
 	{ "usage", "", "ACCOUNT [--key K]", true, usage },
 	{ NULL, NULL, NULL, false, NULL },
 };

@@ -1,6 +1,10 @@
 /*
- * ctl_model - model list: the models of models.json with their prices of today.
+ * ctl_model - model list | price: the models of models.json, what they cost today, and
+ * what they cost on any day.
  */
+#include <inttypes.h>
+#include <stdio.h>
+
 #include "base/clock.h"
 #include "operator/ctl.h"
 
@@ -44,7 +48,87 @@ model_list(struct ctl *ctl, int argc, char **argv)
 	return CTL_OK;
 }
 
+/* ---- price ---- */
+
+static const char *const price_columns[] = { "model", "price_date", "what", "usd",
+	"#nano_usd", NULL };
+
+static void
+add_rate(struct ctl_table *table, const struct dr_model *model,
+    const struct dr_price *price, const char *what, int64_t nano)
+{
+	ctl_table_cell(table, model->name);
+	ctl_table_cell(table, price->date);
+	ctl_table_cell(table, what);
+	ctl_table_usd(table, nano);
+	ctl_table_number(table, nano);
+}
+
+static void
+add_tier(struct ctl_table *table, const struct dr_model *model,
+    const struct dr_price *price, const struct dr_price_tier *tier)
+{
+	const struct {
+		const char *what;
+		int64_t nano;
+	} rates[] = { { "input", tier->input }, { "output", tier->output },
+		{ "cache_read", tier->cache_read },
+		{ "cache_write_5m", tier->cache_write_5m },
+		{ "cache_write_1h", tier->cache_write_1h } };
+	char what[100];
+
+	for (size_t i = 0; i < DR_N_ELEMENTS(rates); i++) {
+		snprintf(what, sizeof what, "%s per million tokens", rates[i].what);
+		if (tier->above_tokens > 0)
+			snprintf(what, sizeof what,
+			    "%s per million tokens, input above %" PRId64,
+			    rates[i].what, tier->above_tokens);
+		add_rate(table, model, price, what, rates[i].nano);
+	}
+}
+
+static int
+model_price(struct ctl *ctl, int argc, char **argv)
+{
+	const char *name, *at = NULL;
+	struct ctl_option options[] = { { "--at", &at, 1, 0 }, { NULL, NULL, 0, 0 } };
+	const struct dr_model *model;
+	const struct dr_price *price;
+	int64_t when_ms = dr_clock_wall_ms();
+	struct ctl_table *table;
+	char what[200];
+	size_t n;
+
+	if (!ctl_options(argc, argv, options, &name, 1, 1, &n,
+		"model price MODEL [--at DATE]") ||
+	    (at != NULL && !ctl_time("--at", at, &when_ms)))
+		return CTL_USAGE;
+	model = dr_models_find(ctl->config->models, name);
+	if (model == NULL)
+		return ctl_fail(CTL_FAILED, "MODEL: there is no model \"%s\"", name);
+	price = dr_model_price(model, when_ms);
+	if (price == NULL)
+		return ctl_fail(CTL_FAILED, "--at: \"%s\" has no price before %s",
+		    model->name, model->prices[0].date);
+	table = ctl_table_new(price_columns);
+	for (size_t i = 0; i < price->n_tiers; i++)
+		add_tier(table, model, price, &price->tiers[i]);
+	if (price->web_search > 0)
+		add_rate(table, model, price, "a web search", price->web_search);
+	for (size_t i = 0; i < price->n_variants; i++) {
+		const struct dr_price_variant *v = &price->variants[i];
+
+		snprintf(what, sizeof what, "%s %s: a million tokens of input",
+		    v->field, v->value);
+		add_rate(table, model, price, what,
+		    dr_ppm_of(price->tiers[0].input, v->multiplier_ppm));
+	}
+	ctl_table_print(ctl, &table, false);
+	return CTL_OK;
+}
+
 const struct ctl_verb ctl_model_verbs[] = {
 	{ "model", "list", "", false, model_list },
+	{ "model", "price", "MODEL [--at DATE]", false, model_price },
 	{ NULL, NULL, NULL, false, NULL },
 };

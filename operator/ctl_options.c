@@ -4,8 +4,11 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/money.h"
+#include "config/reader.h"
+#include "config/setting_value.h"
 #include "operator/ctl.h"
 
 static struct ctl_option *
@@ -99,4 +102,40 @@ ctl_money(const char *name, const char *value, int64_t *out)
 	return ctl_fail(0,
 		   "%s: \"%s\" is not an amount such as 25.00 (at most nine decimals)",
 		   name, value) != 0;
+}
+
+bool
+ctl_time(const char *name, const char *value, int64_t *out)
+{
+	struct tm tm = { 0 };
+	const char *end;
+
+	if (dr_date_parse(value, out))
+		return true;
+	end = strptime(value, "%Y-%m-%dT%H:%M:%SZ", &tm);
+	if (end == NULL || *end != '\0' || strlen(value) != 20)
+		return ctl_fail(0,
+			   "%s: \"%s\" is not a date such as 2026-12-31 or "
+			   "2026-12-31T15:04:05Z",
+			   name, value) != 0;
+	*out = (int64_t)timegm(&tm) * 1000;
+	return true;
+}
+
+bool
+ctl_duration(
+    const char *name, const char *value, int64_t least, int64_t most, int64_t *out)
+{
+	const struct dr_setting_row row = {
+		.name = name, .kind = DR_KIND_DURATION, .least = least, .most = most
+	};
+	struct dr_strbuf problem;
+	bool ok;
+
+	dr_strbuf_init(&problem, 1000);
+	ok = dr_setting_parse(&row, value, out, &problem);
+	if (!ok)
+		ctl_fail(0, "%s: %s", name, problem.data);
+	dr_strbuf_fini(&problem);
+	return ok;
 }

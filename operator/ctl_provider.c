@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "operator/ctl_provider.h"
+#include "operator/ctl_served.h"
 
 #define MAX_VALUES 1000
 
@@ -322,5 +323,7 @@ const struct ctl_verb ctl_provider_verbs[] = {
 	{ "provider", "token", "NAME", true, ctl_provider_token },
 	{ "provider", "probe", "NAME", true, ctl_provider_probe },
 	{ "provider", "spread", "MODEL [--dry-run]", true, ctl_provider_spread },
+	{ "provider", "usage", "[NAME] [--since DATE] [--until DATE]", true,
+	    ctl_provider_usage },
 	{ NULL, NULL, NULL, false, NULL },
 };

@@ -7,8 +7,6 @@
 #include "base/mem.h"
 #include "operator/ctl.h"
 
-#define MAX_WORDS 4096
-
 struct waiting_call {
 	struct dr_store_call call;
 	struct ctl_reply *out;
@@ -52,12 +50,21 @@ on_done(struct dr_store_call *call, enum dr_error err, const struct dr_reply *re
 }
 
 static size_t
+n_words(const char *const *words)
+{
+	size_t n = 0;
+
+	while (words[n] != NULL)
+		n++;
+	return n;
+}
+
+static size_t
 count_words(const char *const *words, struct dr_arg *args)
 {
 	size_t n = 0;
 
 	for (; words[n] != NULL; n++) {
-		DR_ASSERT(n < MAX_WORDS);
 		args[n] = (struct dr_arg){ words[n], strlen(words[n]) };
 	}
 	return n;
@@ -77,7 +84,7 @@ bool
 ctl_command(struct ctl *ctl, struct ctl_reply *out, const char *const *words)
 {
 	struct waiting_call waiting = { .call = { .done = on_done }, .out = out };
-	struct dr_arg *args = dr_calloc(MAX_WORDS, sizeof *args);
+	struct dr_arg *args = dr_calloc(n_words(words), sizeof *args);
 	size_t n = count_words(words, args);
 
 	*out = (struct ctl_reply){ 0 };
@@ -91,7 +98,7 @@ ctl_script(struct ctl *ctl, struct ctl_reply *out, const char *tag,
     struct dr_script *script, size_t n_keys, const char *const *words)
 {
 	struct waiting_call waiting = { .call = { .done = on_done }, .out = out };
-	struct dr_arg *args = dr_calloc(MAX_WORDS, sizeof *args);
+	struct dr_arg *args = dr_calloc(n_words(words), sizeof *args);
 	size_t n = count_words(words, args);
 
 	*out = (struct ctl_reply){ 0 };

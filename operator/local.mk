@@ -2,8 +2,16 @@ bin_PROGRAMS += derouterctl
 derouterctl_SOURCES = \
 	operator/ctl.h \
 	operator/ctl_account.c \
+	operator/ctl_books.c \
 	operator/ctl_key.c \
+	operator/ctl_key.h \
+	operator/ctl_key_change.c \
+	operator/ctl_key_limits.c \
 	operator/ctl_ledger.c \
+	operator/ctl_ledger.h \
+	operator/ctl_ledger_print.c \
+	operator/ctl_ledger_trim.c \
+	operator/ctl_ledger_verify.c \
 	operator/ctl_model.c \
 	operator/ctl_options.c \
 	operator/ctl_output.c \
@@ -12,7 +20,11 @@ derouterctl_SOURCES = \
 	operator/ctl_provider_node.c \
 	operator/ctl_provider_show.c \
 	operator/ctl_provider_store.c \
+	operator/ctl_served.c \
+	operator/ctl_served.h \
 	operator/ctl_store.c \
+	operator/ctl_zone.c \
+	operator/ctl_zone.h \
 	operator/derouterctl.c \
 	operator/probe.c \
 	operator/probe.h

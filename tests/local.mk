@@ -26,6 +26,8 @@ DR_UNIT_TESTS = \
 	tests/unit/test_breaker \
 	tests/unit/test_crypto \
 	tests/unit/test_ctl \
+	tests/unit/test_ctl_key \
+	tests/unit/test_ctl_ledger \
 	tests/unit/test_ctl_provider \
 	tests/unit/test_error_body \
 	tests/unit/test_fcgi_conn \

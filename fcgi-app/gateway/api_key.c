@@ -67,12 +67,22 @@ void
 dr_api_key_new(const char *prefix, const char *account, char text[DR_API_KEY_SIZE],
     struct dr_api_key *out)
 {
+	char id[DR_KEY_ID_LEN + 1];
+
+	dr_random_id(id, DR_KEY_ID_LEN);
+	dr_api_key_renew(prefix, account, id, text, out);
+}
+
+void
+dr_api_key_renew(const char *prefix, const char *account, const char *key_id,
+    char text[DR_API_KEY_SIZE], struct dr_api_key *out)
+{
 	char secret[DR_SECRET_LEN + 1];
 	struct dr_strbuf buf;
 
-	DR_ASSERT(dr_account_id_ok(account));
+	DR_ASSERT(dr_account_id_ok(account) && dr_key_id_ok(key_id));
 	memcpy(out->account, account, sizeof out->account);
-	dr_random_id(out->key_id, DR_KEY_ID_LEN);
+	memcpy(out->key_id, key_id, sizeof out->key_id);
 	draw_secret(secret);
 	dr_sha256_hex(secret, DR_SECRET_LEN, out->sha);
 	dr_strbuf_init(&buf, DR_API_KEY_SIZE - 1);

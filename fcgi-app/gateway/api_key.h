@@ -39,6 +39,10 @@ bool dr_api_key_parse(
 void dr_api_key_new(const char *prefix, const char *account, char text[DR_API_KEY_SIZE],
     struct dr_api_key *out);
 
+/* The same key with another secret. */
+void dr_api_key_renew(const char *prefix, const char *account, const char *key_id,
+    char text[DR_API_KEY_SIZE], struct dr_api_key *out);
+
 /* "req_" + random + account; account NULL: random only. */
 void dr_request_id_new(const char *account, char out[DR_REQUEST_ID_SIZE]);
 /* The last ten characters of an id; false: not in the form of an id. */

@@ -6,15 +6,15 @@
  * own key, so a change here is a change there (fcgi-app/scripts).
  *
  *   {a:ACCT}:account      hash: balance held running status wallet name created
- *                         swept, and for each key KID.name .sha .status .created
- *                         .expires .used .rpm .conc .budget .period .models
- *                         .spent:WINDOW .held:WINDOW
- *   {a:ACCT}:recent:KID   list of arrival times, the newest last
- *   {a:ACCT}:counts:KID   the same of count_tokens
- *   {a:ACCT}:open:KID     hash: request id -> "HOLD EXPIRY COST WINDOW"
- *   {a:ACCT}:receipt:REQ  a JSON object, for a time: the mark of what is settled
- *   {a:ACCT}:ledger       stream: type req key nano balance model provider price
- *                         in cw5 cw1 cr out web flags window; or reason
+ *                         swept tz tz_offsets, and for each key KID.name .sha .status
+ * .created .expires .used .rpm .conc .budget .period .models .old_sha .old_until (after
+ * a rotation) .spent:WINDOW .held:WINDOW {a:ACCT}:recent:KID   list of arrival times,
+ * the newest last {a:ACCT}:counts:KID   the same of count_tokens {a:ACCT}:open:KID
+ * hash: request id -> "HOLD EXPIRY COST WINDOW" {a:ACCT}:receipt:REQ  a JSON object,
+ * for a time: the mark of what is settled {a:ACCT}:ledger       stream: type req key
+ * nano balance model provider price in cw5 cw1 cr out web flags window; or reason
+ *   {a:ACCT}:opening      hash: what was trimmed off the ledger: until (the last id),
+ *                         balance after it, spent:KID:WINDOW, served:PROVIDER:DAY
  *   {a:ACCT}:requests     stream, the last 10,000: req key model status error
  *   {a:ACCT}:deposits     hash: deposits credited
  *   open                  sorted set: ACCT -> latest lease expiry

@@ -14,6 +14,7 @@
 -- Everything is read and checked before the first write, since Redis does not roll back. The
 -- one exception, abandoning dead entries, is complete in itself whatever comes after it.
 --@include common
+--@include secret
 --@include window
 local mode, kid, now = ARGV[1], ARGV[2], clock(ARGV[10])
 local f = call('HMGET', KEYS[1], 'status', kid .. '.sha', kid .. '.status', kid .. '.expires',
@@ -38,7 +39,7 @@ local function refuse(verdict, status)
 end
 
 -- Whoever does not know the secret writes nothing and learns nothing.
-if f[2] ~= ARGV[3] then
+if not opens(kid, f[2], ARGV[3], now) then
 	return answer('BAD_KEY')
 end
 local expires = whole(f[4], 0)
@@ -105,7 +106,8 @@ end
 
 rpm, conc = whole(f[9], whole(ARGV[7])), whole(f[10], whole(ARGV[8]))
 if f[11] and f[11] ~= '' then
-	budget, window = whole(f[11]), window_of(f[12], now)
+	budget = whole(f[11])
+	window = window_of(f[12], now, f[12] ~= 'total' and call('HGET', KEYS[1], 'tz_offsets'))
 else
 	window = 'total'
 end

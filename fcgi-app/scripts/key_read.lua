@@ -8,6 +8,7 @@
 --         concurrency, running, budget (-1: none), period, window, spent, held, spent in all,
 --         balance, held of the account, running of the account, models }
 --@include common
+--@include secret
 --@include window
 local kid, now = ARGV[1], clock(ARGV[5])
 local f = call('HMGET', KEYS[1], 'status', kid .. '.sha', kid .. '.status', kid .. '.expires',
@@ -15,7 +16,7 @@ local f = call('HMGET', KEYS[1], 'status', kid .. '.sha', kid .. '.status', kid 
 	kid .. '.budget', kid .. '.period', 'balance', 'held', 'running', kid .. '.models')
 local expires = whole(f[4], 0)
 
-if f[2] ~= ARGV[2] or f[1] ~= 'on' or f[3] ~= 'on' or (expires > 0 and expires <= now) then
+if not opens(kid, f[2], ARGV[2], now) or f[1] ~= 'on' or f[3] ~= 'on' or (expires > 0 and expires <= now) then
 	return { 'BAD_KEY' }
 end
 
@@ -50,7 +51,7 @@ if f[10] and f[10] ~= '' then
 		period = f[11]
 	end
 end
-local window = window_of(period, now)
+local window = window_of(period, now, period ~= 'total' and call('HGET', KEYS[1], 'tz_offsets'))
 local w = call('HMGET', KEYS[1], kid .. '.spent:' .. window, kid .. '.held:' .. window,
 	kid .. '.spent:total')
 return { 'OK', now, f[5] or '', whole(f[6], 0), expires, whole(f[7], 0), whole(f[8], whole(ARGV[3])),

@@ -1,4 +1,4 @@
--- key_status - switch a key on or off, or delete it for good: a tombstone stays, its secret's digest goes.
+-- key_status - switch a key on or off, or delete it for good: a tombstone stays, the digests of its secrets go.
 --
 -- KEYS  1 {a:ACCT}:account
 -- ARGV  1 KID   2 on, off or deleted
@@ -12,6 +12,6 @@ if status == 'deleted' then
 end
 redis.call('HSET', KEYS[1], ARGV[1] .. '.status', ARGV[2])
 if ARGV[2] == 'deleted' then
-  redis.call('HDEL', KEYS[1], ARGV[1] .. '.sha')
+  redis.call('HDEL', KEYS[1], ARGV[1] .. '.sha', ARGV[1] .. '.old_sha', ARGV[1] .. '.old_until')
 end
 return 'OK'

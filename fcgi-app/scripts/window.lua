@@ -1,10 +1,19 @@
--- window - which budget window a time falls into, in UTC: 'total', '2026-11' or '2026-11-22'.
+-- window - which budget window a time falls into: 'total', '2026-11' or '2026-11-22', in UTC or
+-- in the account's zone. `offsets` (the account's tz_offsets, or false): pairs of the time from
+-- which on and the minutes east of UTC, oldest first; operator/ctl_zone.c writes them.
 -- The date comes from the days since 1970 by counting years that begin in March.
-local function window_of(period, now)
+local function window_of(period, now, offsets)
 	if period ~= 'day' and period ~= 'month' then
 		return 'total'
 	end
-	local floor = math.floor
+	local floor, east = math.floor, 0
+	for from, minutes in string.gmatch(offsets or '', '(%d+) (-?%d+)') do
+		if now < tonumber(from) then
+			break
+		end
+		east = tonumber(minutes)
+	end
+	now = now + east * 60000
 	local z = floor(now / 86400000) + 719468
 	local era = floor(z / 146097)
 	local doe = z - era * 146097

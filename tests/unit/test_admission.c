@@ -198,6 +198,44 @@ a_key_in_use_is_one_that_passed_and_was_not_refused_since(void **state)
 	drop(&attempt);
 }
 
+/* Both secrets open the key until the grace is over; then the new one alone; none once
+ * it is switched off. */
+static void
+an_old_secret_works_for_its_grace(void **state)
+{
+	static const struct {
+		int64_t from_end_ms; /* far enough for a slow machine */
+		const char *status;
+		enum dr_error old, fresh;
+	} rows[] = { { -600000, "on", DR_OK, DR_OK },
+		{ 1, "on", DR_ERR_BAD_KEY, DR_OK },
+		{ -600000, "off", DR_ERR_BAD_KEY, DR_ERR_BAD_KEY } };
+	struct dr_api_key old = the_key, fresh = the_key;
+	int64_t end;
+
+	(void)state;
+	memset(fresh.sha, 'f', sizeof fresh.sha - 1);
+	open_account(1000000);
+	add_key("x7y8z9", "");
+	end = redis_now() + 3600000;
+	redis_do("HSET " KEY("account") " x7y8z9.sha %s x7y8z9.old_sha %s "
+					"x7y8z9.old_until %lld",
+	    fresh.sha, old.sha, (long long)end);
+	for (size_t i = 0; i < DR_N_ELEMENTS(rows); i++) {
+		redis_do("HSET " KEY("account") " x7y8z9.status %s", rows[i].status);
+		for (int which = 0; which < 2; which++) {
+			struct dr_admit_query query = usual();
+			struct attempt attempt;
+
+			query.key = which == 0 ? &old : &fresh;
+			query.clock_offset_ms = end - redis_now() + rows[i].from_end_ms;
+			assert_int_equal(reserve(&attempt, &query),
+			    which == 0 ? rows[i].old : rows[i].fresh);
+			drop(&attempt);
+		}
+	}
+}
+
 int
 main(void)
 {
@@ -207,6 +245,7 @@ main(void)
 		cmocka_unit_test(a_deleted_key_is_a_bad_key),
 		cmocka_unit_test(a_list_of_models_allows_whole_names_only),
 		cmocka_unit_test(a_key_that_is_only_checked_books_nothing),
+		cmocka_unit_test(an_old_secret_works_for_its_grace),
 		cmocka_unit_test(refused_requests_stand_among_the_last_ones),
 		cmocka_unit_test(
 		    a_key_in_use_is_one_that_passed_and_was_not_refused_since),

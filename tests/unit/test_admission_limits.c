@@ -395,6 +395,42 @@ a_question_that_was_cancelled_is_not_answered(void **state)
 	assert_int_equal(k.n_done, 0);
 }
 
+/* An account's own midnight, also on the day on which its clocks change: the table says
+ * that from 2026-10-25 01:00 UTC on it is one hour east instead of two. */
+static void
+a_budgets_day_is_the_accounts_own(void **state)
+{
+	static const struct {
+		int64_t at_ms; /* UTC */
+		const char *period, *window;
+	} rows[] = {
+		{ INT64_C(1792878960000), "day", "2026-10-24" }, /* 24th 21:56 */
+		{ INT64_C(1792879260000), "day", "2026-10-25" }, /* 24th 22:01 */
+		{ INT64_C(1792968960000), "day", "2026-10-25" }, /* 25th 22:56 */
+		{ INT64_C(1792969260000), "day", "2026-10-26" }, /* 25th 23:01 */
+		{ INT64_C(1793487360000), "month", "2026-10" },  /* 31st 22:56 */
+		{ INT64_C(1793487660000), "month", "2026-11" },  /* 31st 23:01 */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < DR_N_ELEMENTS(rows); i++) {
+		struct dr_admit_query query = usual();
+		struct attempt attempt;
+
+		open_account(1000000);
+		add_key("x7y8z9", "budget 500000");
+		redis_do("HSET " KEY("account") " x7y8z9.period %s", rows[i].period);
+		redis_do("HSET " KEY("account") " tz Europe/Berlin");
+		redis_do(
+		    "EVAL return(redis.call('HSET',KEYS[1],'tz_offsets',table.concat({'0','120','1792890000000','60'},string.char(32)))) "
+		    "1 " KEY("account"));
+		query.clock_offset_ms = rows[i].at_ms - redis_now();
+		assert_int_equal(reserve(&attempt, &query), DR_OK);
+		assert_string_equal(attempt.ticket.admitted.window, rows[i].window);
+		drop(&attempt);
+	}
+}
+
 int
 main(void)
 {
@@ -410,6 +446,7 @@ main(void)
 		cmocka_unit_test(counting_has_a_limit_of_its_own_and_takes_no_other),
 		cmocka_unit_test(a_key_says_what_is_left_of_it),
 		cmocka_unit_test(a_question_that_was_cancelled_is_not_answered),
+		cmocka_unit_test(a_budgets_day_is_the_accounts_own),
 	};
 
 	return cmocka_run_group_tests(tests, admission_setup, admission_teardown);

@@ -29,7 +29,19 @@ what_is_wrong_with_a_call_is_status_2_and_names_the_argument(void **state)
 		{ "account show", "ACCOUNT" },
 		{ "account credit abcdefghij", "AMOUNT" },
 		{ "account credit abcdefghij five", "AMOUNT" },
-		{ "account credit abcdefghij --5", "--5" },
+		{ "account credit abcdefghij -5", "account adjust" },
+		{ "account adjust abcdefghij --5", "--5" },
+		{ "account adjust abcdefghij 5", "--reason" },
+		{ "account adjust abcdefghij 0 --reason x", "AMOUNT" },
+		{ "account set abcdefghij", "--tz" },
+		{ "account set abcdefghij --tz Atlantis/Capital", "--tz" },
+		{ "account set abcdefghij --tz ../../etc/passwd", "--tz" },
+		{ "account set abcdefghij --tz +25:00", "--tz" },
+		{ "model price gpt-4.1 --at noon", "--at" },
+		{ "ledger abcdefghij --since yesterday", "--since" },
+		{ "ledger trim abcdefghij --before 2026-01-01", "--export" },
+		{ "ledger trim abcdefghij --export x", "--before" },
+		{ "provider usage --since x", "--since" },
 		{ "key add", "ACCOUNT" },
 		{ "key add abcdefghij --rpm 0", "--rpm" },
 		{ "key add abcdefghij --rpm x", "--rpm" },
@@ -39,6 +51,16 @@ what_is_wrong_with_a_call_is_status_2_and_names_the_argument(void **state)
 		{ "key add abcdefghij --budget-period day", "--budget-period" },
 		{ "key add abcdefghij --budget 1 --budget-period week",
 		    "--budget-period" },
+		{ "key add abcdefghij --expires tomorrow", "--expires" },
+		{ "key add abcdefghij --expires 2020-01-01", "--expires" },
+		{ "key add abcdefghij --models nothing", "--models" },
+		{ "key set abcdef", "nothing to change" },
+		{ "key set abcdef --rpm 0", "--rpm" },
+		{ "key set abcdef --colour red", "--colour" },
+		{ "key set abcdef --budget 1 --no-budget", "--no-budget" },
+		{ "key set abcdef --budget-period week", "--budget-period" },
+		{ "key rotate abcdef --grace soon", "--grace" },
+		{ "key rotate abcdef --grace 31d", "--grace" },
 		{ "key show xyz", "KEY" },
 		{ "trace nonsense", "REQUEST-ID" },
 		{ "usage", "ACCOUNT" },
@@ -61,8 +83,13 @@ static void
 what_does_not_exist_is_status_1(void **state)
 {
 	static const char *const rows[] = { "account show zzzzzzzzzz",
-		"account credit zzzzzzzzzz 1", "key add zzzzzzzzzz",
-		"key list zzzzzzzzzz", "key show zzzzzz", "key disable zzzzzz",
+		"account credit zzzzzzzzzz 1", "account adjust zzzzzzzzzz 1 --reason x",
+		"account set zzzzzzzzzz --tz UTC", "ledger verify zzzzzzzzzz",
+		"ledger trim zzzzzzzzzz --before 2026-01-01 --export /tmp/x",
+		"model price no-such-model", "model price gpt-4.1 --at 1999-01-01",
+		"key add zzzzzzzzzz", "key list zzzzzzzzzz", "key show zzzzzz",
+		"key disable zzzzzz", "key set zzzzzz --rpm 1", "key rotate zzzzzz",
+		"key set zzzzzzzzzz-zzzzzz --rpm 1", "key rotate zzzzzzzzzz-zzzzzz",
 		"key delete zzzzzzzzzz-zzzzzz", "ledger zzzzzzzzzz", "usage zzzzzzzzzz",
 		"provider show nobody", "provider enable nobody",
 		"provider remove nobody", "trace req_aaaaaaaaaaaaaaaaaaaazzzzzzzzzz" };
@@ -135,7 +162,7 @@ credit_adds_takes_and_says_the_balance(void **state)
 	(void)state;
 	CTL_STATUS(0, "account credit %s 0.50", id);
 	CTL_SAID("1.5", out);
-	CTL_STATUS(0, "account credit %s -2 --reason a~refund", id);
+	CTL_STATUS(0, "account adjust %s -2 --reason a~refund", id);
 	CTL_SAID("-0.5", out);
 	CTL_STATUS(0, "--json ledger %s", id);
 	assert_string_equal(json_at("2.type"), "adjustment");

@@ -1,0 +1,194 @@
+/*
+ * receipt - GET /v1/requests/{id}: the itemised receipt of one of the caller's own
+ * requests. It is read as settlement wrote it; what is the operator's own affair (names
+ * of providers, their words) is left out or made an alias, and the rates of the price
+ * row are put beside its date.
+ */
+#include <json-c/json.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/money.h"
+#include "gateway/api_key.h"
+#include "gateway/gateway.h"
+#include "gateway/request.h"
+#include "gateway/schema.h"
+#include "handlers/handlers.h"
+
+#define MAX_ANSWER (128 * 1024)
+#define ALIAS_HEX  8
+
+struct receipt_call {
+	struct dr_store_call call; /* must stay alive until it is done or cancelled */
+	struct dr_request *req;
+	char id[DR_REQUEST_ID_SIZE];
+};
+
+/* The same provider has the same alias in all receipts of an account, and another one
+ * in those of another. */
+static void
+alias_of(const char *account, const char *provider, char out[2 + ALIAS_HEX + 1])
+{
+	char text[256], sha[DR_SHA256_HEX];
+
+	snprintf(text, sizeof text, "%s/%s", account, provider);
+	dr_sha256_hex(text, strlen(text), sha);
+	snprintf(out, 2 + ALIAS_HEX + 1, "p_%.*s", ALIAS_HEX, sha);
+}
+
+static void
+clean_attempts(struct json_object *receipt, const char *account)
+{
+	struct json_object *attempts = json_object_object_get(receipt, "attempts");
+	char alias[2 + ALIAS_HEX + 1];
+
+	if (!json_object_is_type(attempts, json_type_array))
+		return;
+	for (size_t i = 0; i < json_object_array_length(attempts); i++) {
+		struct json_object *attempt = json_object_array_get_idx(attempts, i);
+		const char *name =
+		    json_object_get_string(json_object_object_get(attempt, "provider"));
+
+		alias_of(account, name != NULL ? name : "", alias);
+		json_object_object_add(
+		    attempt, "provider", json_object_new_string(alias));
+		json_object_object_del(attempt, "why"); /* the provider's words */
+	}
+}
+
+static void
+add_rate(struct json_object *to, const char *name, int64_t nano)
+{
+	char usd[DR_MONEY_TEXT];
+
+	dr_money_format(nano, usd);
+	json_object_object_add(to, name, json_object_new_string(usd));
+}
+
+/* The rates of the row, where models.json still has it. */
+static void
+add_price(struct json_object *receipt, const struct dr_models *models)
+{
+	const char *name =
+	    json_object_get_string(json_object_object_get(receipt, "model_served"));
+	const char *date =
+	    json_object_get_string(json_object_object_get(receipt, "price_date"));
+	const struct dr_model *model =
+	    name != NULL ? dr_models_find(models, name) : NULL;
+
+	for (size_t i = 0; model != NULL && date != NULL && i < model->n_prices; i++) {
+		const struct dr_price *price = &model->prices[i];
+		const struct dr_price_tier *tier = &price->tiers[0];
+		struct json_object *row;
+
+		if (strcmp(price->date, date) != 0)
+			continue;
+		row = json_object_new_object();
+		json_object_object_add(row, "date", json_object_new_string(date));
+		add_rate(row, "input_usd_per_million", tier->input);
+		add_rate(row, "output_usd_per_million", tier->output);
+		add_rate(row, "cache_read_usd_per_million", tier->cache_read);
+		add_rate(row, "cache_write_5m_usd_per_million", tier->cache_write_5m);
+		add_rate(row, "cache_write_1h_usd_per_million", tier->cache_write_1h);
+		json_object_object_add(receipt, "price", row);
+		return;
+	}
+}
+
+/* The usage block is kept as text; it is JSON unless it was cut. */
+static void
+unpack_raw_usage(struct json_object *receipt)
+{
+	const char *raw =
+	    json_object_get_string(json_object_object_get(receipt, "raw_usage"));
+	struct json_object *parsed = raw != NULL ? json_tokener_parse(raw) : NULL;
+
+	if (json_object_is_type(parsed, json_type_object))
+		json_object_object_add(receipt, "raw_usage", parsed);
+	else
+		json_object_put(parsed);
+}
+
+static void
+answer_receipt(struct dr_request *req, const char *id, const char *text)
+{
+	struct json_object *receipt = json_tokener_parse(text);
+	struct dr_strbuf out;
+
+	if (!json_object_is_type(receipt, json_type_object)) {
+		json_object_put(receipt);
+		dr_request_fail(req, DR_ERR_REQUEST_NOT_FOUND, id);
+		return;
+	}
+	json_object_object_add(receipt, "object", json_object_new_string("receipt"));
+	json_object_object_del(receipt, "provider_message");
+	clean_attempts(receipt, req->key.account);
+	add_price(receipt, req->config->models);
+	unpack_raw_usage(receipt);
+	dr_strbuf_init(&out, MAX_ANSWER);
+	dr_strbuf_adds(
+	    &out, json_object_to_json_string_ext(receipt,
+		      JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+	json_object_put(receipt);
+	dr_reply_json(req, 200, &out);
+	dr_strbuf_fini(&out);
+}
+
+static void
+on_read(
+    struct dr_store_call *store_call, enum dr_error err, const struct dr_reply *reply)
+{
+	struct receipt_call *call =
+	    DR_CONTAINER_OF(store_call, struct receipt_call, call);
+	struct dr_request *req = call->req;
+
+	if (err != DR_OK)
+		dr_request_fail(req, err);
+	else if (dr_reply_type(reply) != DR_REPLY_STRING)
+		dr_request_fail(req, DR_ERR_REQUEST_NOT_FOUND, call->id);
+	else
+		answer_receipt(req, call->id, dr_reply_string(reply, NULL));
+}
+
+static void
+cancel(void *local)
+{
+	struct receipt_call *call = local;
+
+	dr_store_cancel(&call->call);
+}
+
+/* An id names its account: another one's is not found, whether it exists or not. */
+static void
+answer(struct dr_request *req)
+{
+	char account[DR_ACCOUNT_LEN + 1], tag[DR_SCHEMA_TAG_SIZE],
+	    key[DR_SCHEMA_KEY_SIZE];
+	const char *id = dr_request_rest(req);
+	struct receipt_call *call;
+	struct dr_arg argv[2] = { { "GET", 3 }, { key, 0 } };
+
+	if (!dr_request_id_account(id, account) ||
+	    strcmp(account, req->key.account) != 0) {
+		dr_request_fail(req, DR_ERR_REQUEST_NOT_FOUND, id);
+		return;
+	}
+	call = dr_calloc(1, sizeof *call);
+	call->req = req;
+	call->call.done = on_read;
+	snprintf(call->id, sizeof call->id, "%s", id);
+	req->local = call;
+	req->cancel_local = cancel;
+	dr_schema_tag(tag, account);
+	argv[1].len = dr_schema_key(key, account, DR_SCHEMA_RECEIPT, id);
+	dr_store_command(req->gw->store, tag, argv, 2, &call->call);
+}
+
+const struct dr_handler dr_handler_receipt = {
+	.method = "GET",
+	.path = "/v1/requests/",
+	.kind = DR_HANDLER_LOCAL,
+	.needs_key = true,
+	.answer = answer,
+};

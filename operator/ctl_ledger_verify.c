@@ -1,0 +1,269 @@
+/*
+ * ctl_ledger_verify - ledger verify: do an account's books add up?
+ *
+ * The account as it stands is read in one script, with the id of the ledger's last row;
+ * then the rows up to that one are read in pages, from the opening that a trim has
+ * left, or from nothing. What they say must be what stands in the account: balance and
+ * its chain from row to row, what each key has spent in each window, what is held and
+ * by how many. It may run while requests are served. Every difference is a line.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "operator/ctl_ledger.h"
+
+struct verification {
+	struct ctl *ctl;
+	const char *account;
+	bool receipts;
+	int64_t balance;           /* after the rows so far */
+	struct ctl_sums *spent;    /* "spent:KID:WINDOW" */
+	struct ctl_sums *requests; /* id -> rows: 1 charge, 2 abandoned, 3 both */
+	unsigned long rows, differences;
+};
+
+/* One difference, for people or as JSON lines. */
+static void
+differs(struct verification *v, const char *where, int64_t expected, int64_t found)
+{
+	v->differences++;
+	if (v->ctl->json)
+		printf("{\"account\":\"%s\",\"where\":\"%s\",\"expected\":%" PRId64
+		       ",\"found\":%" PRId64 "}\n",
+		    v->account, where, expected, found);
+	else
+		printf("%s: %s: expected %" PRId64 ", found %" PRId64 "\n", v->account,
+		    where, expected, found);
+}
+
+static void
+compare(struct verification *v, const char *where, int64_t expected, int64_t found)
+{
+	if (expected != found)
+		differs(v, where, expected, found);
+}
+
+/* ---- the rows ---- */
+
+static void
+add_spent(struct verification *v, const struct ctl_reply *fields, int64_t nano)
+{
+	const char *key = ctl_field(fields, "key"),
+		   *window = ctl_field(fields, "window");
+	char name[128];
+
+	snprintf(name, sizeof name, "spent:%s:total", key);
+	ctl_sums_add(v->spent, name, nano);
+	if (window[0] == '\0' || strcmp(window, "total") == 0)
+		return;
+	snprintf(name, sizeof name, "spent:%s:%s", key, window);
+	ctl_sums_add(v->spent, name, nano);
+}
+
+/* A request is charged once; one that was abandoned may be settled late, once. */
+static void
+count_request(struct verification *v, const char *row, const struct ctl_reply *fields,
+    bool abandoned)
+{
+	const char *id = ctl_field(fields, "req");
+	bool late = strncmp(ctl_field(fields, "flags"), "late", 4) == 0;
+	int64_t before = ctl_sums_get(v->requests, id);
+	int64_t wanted = late ? 2 : 0;
+	char where[200];
+
+	snprintf(
+	    where, sizeof where, "row %s: request %s: rows before this one", row, id);
+	/* the abandoned row of a late one may have been trimmed */
+	if (before != wanted && !(late && before == 0))
+		differs(v, where, wanted, before);
+	ctl_sums_add(v->requests, id, abandoned ? 2 : 1);
+}
+
+/* The receipt, where it is still there, says the same charge. */
+static void
+check_receipt(struct verification *v, const char *row, const struct ctl_reply *fields)
+{
+	char name[128], key[CTL_KEY_SIZE], where[200];
+	struct ctl_reply receipt;
+	const char *at;
+
+	snprintf(name, sizeof name, "receipt:%s", ctl_field(fields, "req"));
+	ctl_account_key(v->account, name, key);
+	if (!ctl_command(v->ctl, &receipt, (const char *[]){ "GET", key, NULL }))
+		return;
+	at = strstr(receipt.text, "\"charge_nano_usd\":");
+	snprintf(where, sizeof where, "row %s: charge on the receipt", row);
+	if (at != NULL && strncmp(ctl_field(fields, "flags"), "late", 4) != 0)
+		compare(v, where, -ctl_field_number(fields, "nano"),
+		    strtoll(at + strlen("\"charge_nano_usd\":"), NULL, 10));
+	ctl_reply_free(&receipt);
+}
+
+static bool
+check_row(void *arg, const char *id, const struct ctl_reply *fields)
+{
+	struct verification *v = arg;
+	const char *type = ctl_field(fields, "type");
+	bool charge = strcmp(type, "charge") == 0;
+	bool abandoned = strcmp(type, "abandoned") == 0;
+	int64_t nano = ctl_field_number(fields, "nano");
+	char where[100];
+
+	v->rows++;
+	v->balance += nano;
+	snprintf(where, sizeof where, "row %s: balance after it", id);
+	compare(v, where, v->balance, ctl_field_number(fields, "balance"));
+	/* one wrong row is one difference, not one for each after it */
+	v->balance = ctl_field_number(fields, "balance");
+	if (!charge && !abandoned)
+		return true;
+	add_spent(v, fields, -nano);
+	count_request(v, id, fields, abandoned);
+	if (v->receipts && charge)
+		check_receipt(v, id, fields);
+	return true;
+}
+
+/* ---- the account ---- */
+
+/* "KID.spent:WINDOW" and "spent:KID:WINDOW" are the same sum. */
+static void
+check_spent_field(struct verification *v, const char *field, int64_t found)
+{
+	const char *dot = strchr(field, '.');
+	char name[128];
+
+	snprintf(name, sizeof name, "spent:%.*s:%s", (int)(dot - field), field,
+	    dot + strlen(".spent:"));
+	compare(v, field, ctl_sums_get(v->spent, name), found);
+}
+
+struct expected_fields {
+	struct verification *v;
+	const struct ctl_reply *account;
+};
+
+/* What the rows say was spent must stand in the account, too. */
+static void
+check_spent_is_there(void *arg, const char *name, int64_t n)
+{
+	struct expected_fields *e = arg;
+	char field[128];
+	const char *key = name + strlen("spent:"), *colon = strchr(key, ':');
+
+	if (colon == NULL)
+		return;
+	snprintf(
+	    field, sizeof field, "%.*s.spent:%s", (int)(colon - key), key, colon + 1);
+	if (ctl_field(e->account, field)[0] == '\0' && n != 0)
+		differs(e->v, field, n, 0);
+}
+
+/* Holds: the account's sum, their number, and each key's by window. */
+static void
+check_running(struct verification *v, const struct ctl_reply *account,
+    const struct ctl_reply *running)
+{
+	struct ctl_sums *held = ctl_sums_new();
+	int64_t sum = 0, hold;
+	char window[32], name[128];
+
+	for (size_t i = 0; i + 2 < running->n; i += 3) {
+		if (sscanf(running->items[i + 2].text, "%" SCNd64 " %*d %*d %31s",
+			&hold, window) != 2) {
+			snprintf(name, sizeof name, "entry of %s",
+			    running->items[i + 1].text);
+			differs(v, name, 0, 0);
+			continue;
+		}
+		sum += hold;
+		snprintf(
+		    name, sizeof name, "%s.held:%s", running->items[i].text, window);
+		ctl_sums_add(held, name, hold);
+	}
+	compare(v, "held", sum, ctl_field_number(account, "held"));
+	compare(v, "running", (int64_t)(running->n / 3),
+	    ctl_field_number(account, "running"));
+	for (size_t i = 0; i + 1 < account->n; i += 2)
+		if (strstr(account->items[i].text, ".held:") != NULL)
+			compare(v, account->items[i].text,
+			    ctl_sums_get(held, account->items[i].text),
+			    strtoll(account->items[i + 1].text, NULL, 10));
+	ctl_sums_free(&held);
+}
+
+static void
+check_account(struct verification *v, const struct ctl_reply *books)
+{
+	const struct ctl_reply *account = &books->items[1];
+	struct expected_fields expected = { v, account };
+
+	compare(v, "balance", v->balance, ctl_field_number(account, "balance"));
+	for (size_t i = 0; i + 1 < account->n; i += 2)
+		if (strstr(account->items[i].text, ".spent:") != NULL)
+			check_spent_field(v, account->items[i].text,
+			    strtoll(account->items[i + 1].text, NULL, 10));
+	ctl_sums_each(v->spent, check_spent_is_there, &expected);
+	check_running(v, account, &books->items[3]);
+}
+
+/* ---- the verb ---- */
+
+struct run {
+	bool receipts;
+	unsigned long accounts, rows, differences;
+};
+
+static bool
+verify_account(struct ctl *ctl, const char *account, void *arg)
+{
+	struct run *run = arg;
+	struct verification v = {
+		.ctl = ctl, .account = account, .receipts = run->receipts
+	};
+	char ledger[CTL_KEY_SIZE];
+	struct ctl_reply books;
+	bool ok = true;
+
+	if (!ctl_account_read(ctl, account, &books))
+		return false;
+	v.spent = ctl_sums_new();
+	v.requests = ctl_sums_new();
+	v.balance = ctl_field_number(&books.items[2], "balance");
+	ctl_sums_take(v.spent, &books.items[2], "spent:");
+	ctl_account_key(account, "ledger", ledger);
+	if (books.items[0].text[0] != '\0')
+		ok = ctl_each_row(ctl, ledger, "-", books.items[0].text, check_row, &v);
+	if (ok)
+		check_account(&v, &books);
+	ctl_reply_free(&books);
+	ctl_sums_free(&v.spent);
+	ctl_sums_free(&v.requests);
+	run->accounts++;
+	run->rows += v.rows;
+	run->differences += v.differences;
+	return ok;
+}
+
+int
+ctl_ledger_verify(struct ctl *ctl, int argc, char **argv)
+{
+	const char *account = NULL;
+	struct ctl_option options[] = { { "--receipts", NULL, 1, 0 },
+		{ NULL, NULL, 0, 0 } };
+	struct run run = { 0 };
+	size_t n = 0;
+
+	if (!ctl_options(argc, argv, options, &account, 0, 1, &n,
+		"ledger verify [ACCOUNT] [--receipts]"))
+		return CTL_USAGE;
+	run.receipts = options[0].n > 0;
+	if (!ctl_each_account(ctl, n > 0 ? account : NULL, verify_account, &run))
+		return CTL_FAILED;
+	if (!ctl->json)
+		printf("%lu accounts, %lu rows, %lu differences\n", run.accounts,
+		    run.rows, run.differences);
+	return run.differences == 0 ? CTL_OK : CTL_FAILED;
+}

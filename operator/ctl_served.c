@@ -1,0 +1,175 @@
+/*
+ * ctl_served - see the header; and the verb `provider usage`, what an operator pays
+ * out.
+ */
+#include "operator/ctl_served.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/mem.h"
+
+/* What is summed: a field of the row, and its column. */
+static const struct {
+	const char *field, *column;
+} what[] = {
+	{ "requests", "#requests" },
+	{ "in", "#input_tokens" },
+	{ "cw5", "#cache_write_5m_tokens" },
+	{ "cw1", "#cache_write_1h_tokens" },
+	{ "cr", "#cache_read_tokens" },
+	{ "out", "#output_tokens" },
+	{ "web", "#web_searches" },
+	{ "nano", "#charged_nano_usd" },
+};
+
+void
+ctl_served_add(struct ctl_sums *sums, const char *id, const struct ctl_reply *fields)
+{
+	const char *provider = ctl_field(fields, "provider");
+	bool late = strncmp(ctl_field(fields, "flags"), "late", 4) == 0;
+	char name[256], day[DR_CLOCK_TEXT];
+
+	if (provider[0] == '\0')
+		return; /* abandoned: nobody knows who served it */
+	dr_clock_format_s(strtoll(id, NULL, 10), day);
+	for (size_t i = 0; i < DR_N_ELEMENTS(what); i++) {
+		const char *field = what[i].field;
+		int64_t n = strcmp(field, "requests") == 0 ? !late
+			    : strcmp(field, "nano") == 0
+				? -ctl_field_number(fields, field)
+				: ctl_field_number(fields, field);
+
+		snprintf(name, sizeof name, "served:%s:%.10s:%s", provider, day, field);
+		ctl_sums_add(sums, name, n);
+	}
+}
+
+/* ---- provider usage ---- */
+
+struct gathering {
+	struct ctl_sums *sums;
+};
+
+static bool
+add_row(void *arg, const char *id, const struct ctl_reply *fields)
+{
+	struct gathering *g = arg;
+	const char *type = ctl_field(fields, "type");
+
+	if (strcmp(type, "charge") == 0 || strcmp(type, "abandoned") == 0)
+		ctl_served_add(g->sums, id, fields);
+	return true;
+}
+
+static bool
+add_account(struct ctl *ctl, const char *account, void *arg)
+{
+	struct gathering *g = arg;
+	char ledger[CTL_KEY_SIZE];
+	struct ctl_reply books;
+	bool ok = true;
+
+	if (!ctl_account_read(ctl, account, &books))
+		return false;
+	ctl_sums_take(g->sums, &books.items[2], "served:");
+	ctl_account_key(account, "ledger", ledger);
+	if (books.items[0].text[0] != '\0')
+		ok = ctl_each_row(ctl, ledger, "-", books.items[0].text, add_row, arg);
+	ctl_reply_free(&books);
+	return ok;
+}
+
+struct listing {
+	const struct ctl_sums *sums;
+	struct ctl_table *table;
+	const char *provider;                            /* NULL: all */
+	char since[DR_CLOCK_TEXT], until[DR_CLOCK_TEXT]; /* days; "": no bound */
+};
+
+/* The sum of requests stands for its provider and day: the others belong to it. */
+static void
+list_day(void *arg, const char *name, int64_t n)
+{
+	struct listing *l = arg;
+	char provider[DR_MAX_PROVIDER_NAME + 1], day[11], field[16], other[256];
+	int64_t nano = 0;
+
+	if (sscanf(name, "served:%64[^:]:%10[^:]:%15s", provider, day, field) != 3 ||
+	    strcmp(field, "requests") != 0)
+		return;
+	if ((l->provider != NULL && strcmp(provider, l->provider) != 0) ||
+	    (l->since[0] != '\0' && strcmp(day, l->since) < 0) ||
+	    (l->until[0] != '\0' && strcmp(day, l->until) >= 0))
+		return;
+	ctl_table_cell(l->table, provider);
+	ctl_table_cell(l->table, day);
+	ctl_table_number(l->table, n);
+	for (size_t i = 1; i < DR_N_ELEMENTS(what); i++) {
+		snprintf(other, sizeof other, "served:%s:%s:%s", provider, day,
+		    what[i].field);
+		nano = ctl_sums_get(l->sums, other);
+		ctl_table_number(l->table, nano);
+	}
+	ctl_table_usd(l->table, nano);
+}
+
+static bool
+read_day(const char *name, const char *value, char day[DR_CLOCK_TEXT])
+{
+	int64_t ms;
+
+	if (value == NULL)
+		return true;
+	if (!ctl_time(name, value, &ms))
+		return false;
+	dr_clock_format_s(ms, day);
+	day[10] = '\0';
+	return true;
+}
+
+static struct ctl_table *
+new_table(void)
+{
+	const char *columns[DR_N_ELEMENTS(what) + 4] = { "provider", "day" };
+	size_t n = 2;
+
+	for (size_t i = 0; i < DR_N_ELEMENTS(what); i++)
+		columns[n++] = what[i].column;
+	columns[n++] = "charged_usd";
+	columns[n] = NULL;
+	return ctl_table_new(columns);
+}
+
+int
+ctl_provider_usage(struct ctl *ctl, int argc, char **argv)
+{
+	const char *since = NULL, *until = NULL, *name = NULL;
+	struct ctl_option options[] = { { "--since", &since, 1, 0 },
+		{ "--until", &until, 1, 0 }, { NULL, NULL, 0, 0 } };
+	struct listing l = { .provider = NULL };
+	struct gathering g;
+	size_t n = 0;
+	bool ok;
+
+	if (!ctl_options(argc, argv, options, &name, 0, 1, &n,
+		"provider usage [NAME] [--since DATE] [--until DATE]") ||
+	    !read_day("--since", since, l.since) ||
+	    !read_day("--until", until, l.until))
+		return CTL_USAGE;
+	l.provider = n > 0 ? name : NULL;
+	g.sums = ctl_sums_new();
+	ok = ctl_each_account(ctl, NULL, add_account, &g);
+	if (ok) {
+		l.sums = g.sums;
+		l.table = new_table();
+		ctl_sums_each(g.sums, list_day, &l);
+		ctl_table_print(ctl, &l.table, false);
+	}
+	ctl_sums_free(&g.sums);
+	return ok ? CTL_OK : CTL_FAILED;
+}
