@@ -20,7 +20,8 @@ struct beat {
 	struct dr_watcher *watcher; /* borrowed */
 	struct dr_timer timer;
 	struct dr_store_call call;
-	bool waits; /* for Redis' answer to the last one */
+	bool waits;      /* for Redis' answer to the last one */
+	bool complained; /* an outage is told once */
 };
 
 static void
@@ -31,8 +32,10 @@ on_set(struct dr_store_call *call, enum dr_error err,
 
 	DR_CHECK(beat, BEAT_MAGIC);
 	beat->waits = false;
-	if (err != DR_OK)
-		dr_log_warn(watcher, "heartbeat: %s", dr_error_info(err)->message);
+	if (err != DR_OK && !beat->complained)
+		dr_log_warn(watcher, "no sign of life can be given: %s",
+		    dr_error_info(err)->message);
+	beat->complained = err != DR_OK;
 }
 
 static void

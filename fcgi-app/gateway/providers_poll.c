@@ -44,6 +44,8 @@ provider_new(struct dr_provider_record *record, char *credential)
 	provider->refs = 1;
 	provider->record = record;
 	provider->credential = credential;
+	provider->rest =
+	    record->rest; /* an automatic one follows with the poll's end */
 	return provider;
 }
 
@@ -62,7 +64,8 @@ by_name(const void *a, const void *b)
 	    (*(struct dr_provider *const *)b)->record->name);
 }
 
-/* Who rests when is a matter of all of them: worked out anew at each change. */
+/* Who rests when is a matter of all of them: worked out at the end of each poll that
+ * brought a change. */
 static void
 lay_out_rests(struct dr_providers *providers)
 {
@@ -79,6 +82,7 @@ lay_out_rests(struct dr_providers *providers)
 	dr_rest_layout(records, n, plans);
 	for (size_t i = 0; i < n; i++)
 		sorted[i]->rest = plans[i];
+	providers->rests_stale = false;
 	free(plans);
 	free(records);
 	free(sorted);
@@ -93,7 +97,7 @@ make_list(struct dr_providers *providers)
 		if (providers->entries[i]->provider != NULL)
 			providers->list[providers->n_list++] =
 			    providers->entries[i]->provider;
-	lay_out_rests(providers);
+	providers->rests_stale = true;
 }
 
 /* A record that is no use: out of the list, and said once. */
@@ -244,6 +248,8 @@ poll_over(struct dr_providers *providers)
 	bool back = providers->away && !providers->poll_failed;
 	uint64_t wait_ms = providers->poll_ms;
 
+	if (providers->rests_stale)
+		lay_out_rests(providers);
 	providers->away = providers->poll_failed;
 	if (providers->away && wait_ms > AWAY_POLL_MS)
 		wait_ms = AWAY_POLL_MS;

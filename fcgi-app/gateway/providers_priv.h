@@ -29,6 +29,7 @@ struct dr_providers {
 	struct dr_provider **list; /* owned array of borrowed: those that can be read */
 	size_t n_list;
 	bool ready, stopped;
+	bool rests_stale; /* the list has changed since rests were dealt out */
 	bool away;        /* the last poll failed */
 	bool poll_failed; /* ... and this one, so far */
 	size_t reading;   /* records still to come in this poll */
