@@ -161,7 +161,9 @@ DR_LUA = \
 	fcgi-app/scripts/provider_take.lua \
 	fcgi-app/scripts/provider_write.lua \
 	fcgi-app/scripts/secret.lua \
-	fcgi-app/scripts/settle.lua
+	fcgi-app/scripts/settle.lua \
+	fcgi-app/scripts/sweep.lua \
+	fcgi-app/scripts/sweep_index.lua
 libderouter_a_SOURCES += fcgi-app/scripts/scripts.def fcgi-app/scripts/scripts.h
 nodist_libderouter_a_SOURCES += fcgi-app/scripts/scripts_lua.c
 CLEANFILES += fcgi-app/scripts/scripts_lua.c

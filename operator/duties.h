@@ -11,4 +11,7 @@ extern const struct dr_duty dr_duty_beat; /* beat.c: the watcher's own sign of l
 extern const struct dr_duty
     dr_duty_probes; /* probes.c: is a provider without a node there? */
 
+extern const struct dr_duty
+    dr_duty_sweeps; /* sweeps.c: requests whose process died are booked */
+
 #endif

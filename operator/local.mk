@@ -36,6 +36,7 @@ derouter_watcher_SOURCES = \
 	operator/probe.c \
 	operator/probe.h \
 	operator/probes.c \
+	operator/sweeps.c \
 	operator/watcher.c \
 	operator/watcher.h
 derouter_watcher_LDADD = $(DR_LIBS)

@@ -25,6 +25,7 @@
 static const struct dr_duty *const duties[] = {
 	&dr_duty_beat,
 	&dr_duty_probes,
+	&dr_duty_sweeps,
 };
 
 #define N_DUTIES DR_N_ELEMENTS(duties)

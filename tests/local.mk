@@ -71,6 +71,7 @@ DR_UNIT_TESTS = \
 	tests/unit/test_store_outage \
 	tests/unit/test_store_reply \
 	tests/unit/test_store_wire \
+	tests/unit/test_sweeps \
 	tests/unit/test_tap \
 	tests/unit/test_tap_usage \
 	tests/unit/test_watcher

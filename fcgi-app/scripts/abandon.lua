@@ -2,14 +2,17 @@
 -- gives back what it held. Its receipt names what was charged, so that a settlement that still
 -- comes books the difference only (settle.lua).
 --
--- Needs common.lua. Gives the number of entries taken out of {a:ACCT}:open:KID.
-local function abandon(kid, now, sweep_after, receipt_ms)
+-- Needs common.lua. Gives the number of entries taken out of {a:ACCT}:open:KID, `most` of them (nil: all).
+local function abandon(kid, now, sweep_after, receipt_ms, most)
 	local prefix = string.sub(KEYS[1], 1, -8) -- '{a:ACCT}:'
 	local open, taken = prefix .. 'open:' .. kid, 0
 	local entries = call('HGETALL', open)
 	for i = 1, #entries, 2 do
 		local id = entries[i]
 		local hold, expiry, cost, window = string.match(entries[i + 1], '^(%d+) (%d+) (%d+) (%S+)$')
+		if most and taken >= most then
+			break
+		end
 		if hold and now - expiry >= sweep_after then
 			local minus_hold = text(-tonumber(hold))
 			call('HDEL', open, id)

@@ -73,7 +73,7 @@ static void
 one_round_is_no_sign_of_life(void **state)
 {
 	(void)state;
-	CTL_STATUS(0, "--once");
+	CTL_STATUS(0, "--set sweep_after=100ms --set lease_time=100ms --once");
 	CTL_STATUS(0, "--once beat");
 	assert_int_equal(ask(store, "EXISTS watcher").number, 0);
 }
