@@ -96,6 +96,7 @@ libderouter_a_SOURCES += \
 	fcgi-app/gateway/metrics_text.c \
 	fcgi-app/gateway/metrics_text.h \
 	fcgi-app/gateway/provider_fields.h \
+	fcgi-app/gateway/provider_headers.c \
 	fcgi-app/gateway/provider_lists.c \
 	fcgi-app/gateway/provider_record.c \
 	fcgi-app/gateway/provider_record.h \

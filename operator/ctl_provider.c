@@ -16,19 +16,24 @@
 static const struct field_option {
 	const char *name, *field;
 	size_t most;
-	bool needed; /* by add */
+	bool needed;    /* by add */
+	char separator; /* of a list; 0: a comma */
 } field_options[] = {
-	{ "--dialect", "dialects", 8, true },
-	{ "--base-url", "base_url", 1, true },
-	{ "--model", "models", MAX_VALUES, true },
-	{ "--max-concurrency", "max_concurrency", 1, true },
-	{ "--rest", "rest", DR_MAX_REST_WINDOWS, false },
-	{ "--liveness", "liveness", 1, false },
-	{ "--weight", "weight", 1, false },
-	{ "--priority", "priority", 1, false },
-	{ "--org", "org", 1, false },
-	{ "--ca-file", "ca_file", 1, false },
-	{ "--header", "header", 1, false },
+	{ "--dialect", "dialects", 8, true, 0 },
+	{ "--base-url", "base_url", 1, true, 0 },
+	{ "--model", "models", MAX_VALUES, true, 0 },
+	{ "--max-concurrency", "max_concurrency", 1, true, 0 },
+	{ "--rest", "rest", DR_MAX_REST_WINDOWS, false, 0 },
+	{ "--liveness", "liveness", 1, false, 0 },
+	{ "--weight", "weight", 1, false, 0 },
+	{ "--priority", "priority", 1, false, 0 },
+	{ "--org", "org", 1, false, 0 },
+	{ "--ca-file", "ca_file", 1, false, 0 },
+	{ "--header", "header", 1, false, 0 },
+	{ "--api-path", "api_path", 1, false, 0 },
+	{ "--query", "query", 16, false, '&' },
+	{ "--extra-header", "extra_headers", DR_MAX_EXTRA_HEADERS, false, '\n' },
+	{ "--rename-answers", "rename_answers", 1, false, 0 },
 };
 
 #define N_FIELD_OPTIONS DR_N_ELEMENTS(field_options)
@@ -43,9 +48,11 @@ struct given {
 
 enum { CREDENTIAL = N_FIELD_OPTIONS, ALLOW_HTTP, END };
 
-#define FIELD_USAGE                                                                       \
-	"[--rest none|auto|HH:MM-HH:MM ...] [--liveness node|probe|always] [--weight N] " \
-	"[--priority N] [--org NAME] [--ca-file FILE] [--header x-api-key|bearer] "       \
+#define FIELD_USAGE                                                                          \
+	"[--rest none|auto|HH:MM-HH:MM ...] [--liveness node|probe|always] [--weight N] "    \
+	"[--priority N] [--org NAME] [--ca-file FILE] [--header x-api-key|bearer|api-key] "  \
+	"[--api-path none|/v1] [--query NAME=VALUE ...] [--extra-header 'NAME: VALUE' ...] " \
+	"[--rename-answers on|off] "                                                         \
 	"[--allow-http]"
 #define ADD_USAGE                                                                       \
 	"NAME --dialect anthropic|openai-chat|openai-responses|openai [--dialect ...] " \
@@ -96,7 +103,8 @@ set_list(struct dr_provider_record *record, const struct field_option *option,
 			    strcmp(values[i], "openai") == 0;
 
 		if (i > 0)
-			dr_strbuf_addc(&list, ',');
+			dr_strbuf_addc(
+			    &list, option->separator != 0 ? option->separator : ',');
 		dr_strbuf_adds(
 		    &list, both ? "openai-chat,openai-responses" : values[i]);
 	}

@@ -20,6 +20,7 @@ derouterctl_SOURCES = \
 	operator/ctl_provider_node.c \
 	operator/ctl_provider_show.c \
 	operator/ctl_provider_store.c \
+	operator/ctl_secrets.c \
 	operator/ctl_served.c \
 	operator/ctl_served.h \
 	operator/ctl_store.c \

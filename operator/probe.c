@@ -17,7 +17,7 @@
 
 #define PATH      "/v1/models"
 #define MAX_LINE  (DR_MAX_CREDENTIAL + 64)
-#define MAX_LINES 4
+#define MAX_LINES (4 + DR_MAX_EXTRA_HEADERS)
 #define MAX_WAIT  UINT64_C(86400000)
 
 /* ---- what an answer says ---- */
@@ -121,13 +121,14 @@ make_headers(const struct dr_provider_record *record, const char *credential,
 	if (anthropic)
 		headers[n++] = "anthropic-version: 2023-06-01";
 	if (credential != NULL) {
-		snprintf(line, MAX_LINE,
-		    anthropic && record->header == DR_HEADER_X_API_KEY
-			? "x-api-key: %s"
-			: "authorization: Bearer %s",
+		snprintf(line, MAX_LINE, "%s%s",
+		    dr_provider_record_credential(
+			record, anthropic ? DR_DIALECT_ANTHROPIC : DR_DIALECT_CHAT),
 		    credential);
 		headers[n++] = line;
 	}
+	for (size_t i = 0; i < record->n_extra_headers; i++)
+		headers[n++] = record->extra_headers[i];
 	headers[n] = NULL;
 }
 

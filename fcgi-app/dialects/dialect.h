@@ -105,7 +105,8 @@ void dr_error_event(enum dr_dialect_id dialect, enum dr_error err, const char *m
  * Append a unary answer, or whole events of a stream, to `out`, the model's name
  * `there` replaced by `here` where the API names the model of the answer; all else as
  * it is. Both names are JSON text as it stands between quotes. Of an event that comes
- * in slices (above DR_MAX_EVENT_HOLD) only a name in the first is found.
+ * in slices (above DR_MAX_EVENT_HOLD), or a unary answer that does (above
+ * DR_MAX_UNARY_BYTES), only a name in the first is found.
  */
 void dr_rename_answer(const char *body, size_t len, const char *there, const char *here,
     struct dr_strbuf *out);

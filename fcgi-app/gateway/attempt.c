@@ -61,6 +61,7 @@ dr_attempt_stop(struct dr_request *req)
 	dr_timer_stop(&up->failover);
 	dr_provider_give(req->gw->providers, &up->lease);
 	dr_strbuf_fini(&up->held);
+	dr_strbuf_fini(&up->slices);
 	free(up->edits);
 	up->edits = NULL;
 }
@@ -392,11 +393,16 @@ dr_attempt_start(struct dr_request *req)
 	    (struct dr_tried){ dr_provider_ref(provider), DR_OUTCOME_NONE };
 	req->attempts[req->n_attempts++] = (struct dr_attempt){ .provider = provider };
 	req->n_sent++;
+	up->rename = dr_provider_model(provider, req->model->name);
+	if (!provider->record->rename_answers ||
+	    strcmp(up->rename, req->model->name) == 0)
+		up->rename = NULL;
 	up->status = 0;
 	up->head_in = up->ended = false;
 	up->retry_after_ms = up->content_length = -1;
 	up->started_ms = dr_clock_ms();
 	dr_strbuf_init(&up->held, DR_MAX_UNARY_BYTES);
+	dr_strbuf_init(&up->slices, SIZE_MAX / 4); /* no more than one read of curl's */
 	dr_timer_init(&up->timer, req->gw->loop, on_timeout);
 	dr_timer_init(&up->failover, req->gw->loop, on_failover);
 	dr_timer_start(&up->timer, wait < left ? wait : left);

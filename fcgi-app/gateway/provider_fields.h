@@ -3,6 +3,7 @@
  *
  *   provider_record.c  the table of fields, and those with one value
  *   provider_lists.c   those that are lists: dialects, models, rest
+ *   provider_headers.c the one that is lines: extra_headers
  *   provider_rules.c   the record as a whole: made, checked, opened, asked
  */
 #ifndef DR_PROVIDER_FIELDS_H
@@ -42,6 +43,11 @@ const char *dr_field_set_dialects(
     struct dr_provider_record *r, const struct dr_field *f, const char *value);
 const char *dr_field_set_models(
     struct dr_provider_record *r, const struct dr_field *f, const char *value);
+const char *dr_field_set_extra_headers(
+    struct dr_provider_record *r, const struct dr_field *f, const char *value);
+void dr_field_get_extra_headers(const struct dr_provider_record *r,
+    const struct dr_field *f, struct dr_strbuf *out);
+void dr_field_free_extra_headers(struct dr_provider_record *r);
 const char *dr_field_set_rest(
     struct dr_provider_record *r, const struct dr_field *f, const char *value);
 void dr_field_get_dialects(const struct dr_provider_record *r, const struct dr_field *f,

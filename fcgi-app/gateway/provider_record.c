@@ -187,6 +187,40 @@ static const char *const liveness_names[] = {
 	[DR_LIVENESS_PROBE] = "probe",
 };
 
+/* "/v1", "/openai/v1"; "none" is kept as "". */
+static const char *
+set_api_path(struct dr_provider_record *r, const struct dr_field *f, const char *value)
+{
+	size_t len = strlen(value);
+
+	if (strcmp(value, "none") == 0) {
+		r->api_path[0] = '\0';
+		return NULL;
+	}
+	if (value[0] != '/' || len > DR_MAX_PROVIDER_PATH || !path_ok(value))
+		return f->problem;
+	memcpy(r->api_path, value, len + 1);
+	return NULL;
+}
+
+static void
+get_api_path(const struct dr_provider_record *r, DR_UNUSED const struct dr_field *f,
+    struct dr_strbuf *out)
+{
+	dr_strbuf_adds(out, r->api_path[0] != '\0' ? r->api_path : "none");
+}
+
+static const char *
+set_query(struct dr_provider_record *r, const struct dr_field *f, const char *value)
+{
+	size_t n = strspn(value,
+	    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._~-:@!$()*,;=&%+");
+
+	if (value[n] != '\0' || value[0] == '&' || value[0] == '=')
+		return f->problem;
+	return set_text(r, f, value);
+}
+
 static const char *
 set_liveness(struct dr_provider_record *r, const struct dr_field *f, const char *value)
 {
@@ -230,6 +264,8 @@ set_header(struct dr_provider_record *r, const struct dr_field *f, const char *v
 {
 	if (strcmp(value, "bearer") == 0)
 		r->header = DR_HEADER_BEARER;
+	else if (strcmp(value, "api-key") == 0)
+		r->header = DR_HEADER_API_KEY;
 	else if (strcmp(value, "x-api-key") == 0)
 		r->header = DR_HEADER_X_API_KEY;
 	else
@@ -241,7 +277,9 @@ static void
 get_header(const struct dr_provider_record *r, DR_UNUSED const struct dr_field *f,
     struct dr_strbuf *out)
 {
-	dr_strbuf_adds(out, r->header == DR_HEADER_BEARER ? "bearer" : "x-api-key");
+	dr_strbuf_adds(out, r->header == DR_HEADER_BEARER    ? "bearer"
+			    : r->header == DR_HEADER_API_KEY ? "api-key"
+							     : "x-api-key");
 }
 
 /* Sealed text only: a plain credential put here by mistake is refused, not stored. */
@@ -302,7 +340,11 @@ static const struct dr_field fields[] = {
 	TEXT(base_url, set_base_url, DR_MAX_PROVIDER_URL, "is too long (512 bytes at most)"),
 	SWITCH(allow_http),
 	TEXT(ca_file, set_path, DR_MAX_PROVIDER_CA, "want an absolute path, 255 bytes at most"),
-	OWN(header, "want x-api-key or bearer"),
+	OWN(header, "want x-api-key, bearer or api-key"),
+	OWN(api_path, "want none or a path such as /v1 (63 bytes at most)"),
+	TEXT(query, set_query, DR_MAX_PROVIDER_QUERY, "want NAME=VALUE&... of letters that need no quoting"),
+	LIST(extra_headers, "want lines NAME: VALUE"),
+	SWITCH(rename_answers),
 	OWN(credential, "is not a sealed credential"),
 	LIST(models, "want a list of HERE or HERE=THERE, the callers' name first"),
 	NUMBER(max_concurrency, 1, 1000000),

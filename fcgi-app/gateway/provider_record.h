@@ -29,6 +29,9 @@
 #define DR_MAX_PROVIDER_ORG    64
 #define DR_MAX_PROVIDER_CA     255
 #define DR_MAX_PROVIDER_MODELS 1000
+#define DR_MAX_PROVIDER_QUERY  255
+#define DR_MAX_PROVIDER_PATH   63
+#define DR_MAX_EXTRA_HEADERS   16
 #define DR_MAX_CREDENTIAL      4096 /* plain bytes */
 
 struct dr_provider_model {
@@ -43,10 +46,11 @@ enum dr_liveness {
 	DR_LIVENESS_PROBE   /* the watcher, which asks it */
 };
 
+/* How the credential is sent. */
 enum dr_provider_header {
-	DR_HEADER_X_API_KEY, /* Anthropic routes: x-api-key */
-	DR_HEADER_BEARER /* Anthropic routes: authorization: Bearer, as OpenAI routes
-			    always */
+	DR_HEADER_X_API_KEY, /* Anthropic routes: x-api-key; OpenAI routes: bearer */
+	DR_HEADER_BEARER,    /* authorization: Bearer on all routes */
+	DR_HEADER_API_KEY    /* api-key on all routes */
 };
 
 struct dr_provider_record {
@@ -68,6 +72,12 @@ struct dr_provider_record {
 	bool enabled;
 	bool allow_http; /* base_url may be http:// */
 	enum dr_provider_header header;
+	char api_path[DR_MAX_PROVIDER_PATH + 1]; /* between base_url and /messages ...:
+						    "/v1"; "": nothing */
+	char query[DR_MAX_PROVIDER_QUERY + 1];   /* "api-version=1&a=b"; "": none */
+	char *extra_headers[DR_MAX_EXTRA_HEADERS]; /* owned: "name: value" */
+	size_t n_extra_headers;
+	bool rename_answers; /* the model's name in an answer is the caller's again */
 	char ca_file[DR_MAX_PROVIDER_CA + 1]; /* "": the gateway's own */
 	char *credential;                     /* owned; sealed; NULL: none */
 	char token_sha[DR_SHA256_HEX];        /* of its node's token; "": it has none */
@@ -162,11 +172,16 @@ const char *dr_provider_record_model(
 bool dr_provider_record_serves(const struct dr_provider_record *record,
     const char *model, enum dr_dialect_id dialect); /* enabled or not */
 
+/* What stands before the credential in its header line: "x-api-key: ". */
+const char *dr_provider_record_credential(
+    const struct dr_provider_record *record, enum dr_dialect_id dialect);
+
 /*
- * base_url + path, "/v1/messages" for example; a base that ends in "/v1" already has
- * that part: https://host     + /v1/messages -> https://host/v1/messages
- *   https://host/v1  + /v1/messages -> https://host/v1/messages
+ * base_url + api_path + path + query, of "/v1/messages" for example; a base that ends
+ * in "/v1" already has that part: https://host     + /v1/messages ->
+ * https://host/v1/messages https://host/v1  + /v1/messages -> https://host/v1/messages
  *   https://host/llm + /v1/messages -> https://host/llm/v1/messages
+ * and with api_path "" (in a record: none) https://host/llm/messages
  * False: does not fit.
  */
 bool dr_provider_record_url(

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "gateway/provider_record.h"
+#include "gateway/provider_fields.h"
 
 #define DEFAULT_CONCURRENCY 10
 #define DEFAULT_WEIGHT      100
@@ -42,6 +42,7 @@ dr_provider_record_new(const char *name, char *err, size_t err_size)
 	record->priority = DEFAULT_PRIORITY;
 	record->liveness = DR_LIVENESS_ALWAYS;
 	record->header = DR_HEADER_X_API_KEY;
+	memcpy(record->api_path, "/v1", 4);
 	record->enabled = true;
 	return record;
 }
@@ -54,6 +55,7 @@ dr_provider_record_free(struct dr_provider_record **record)
 	if (r == NULL)
 		return;
 	DR_CHECK(r, DR_PROVIDER_RECORD_MAGIC);
+	dr_field_free_extra_headers(r);
 	for (size_t i = 0; i < r->n_models; i++) {
 		free(r->models[i].here);
 		free(r->models[i].there);
@@ -254,17 +256,31 @@ dr_provider_record_serves(const struct dr_provider_record *record, const char *m
 	       dr_provider_record_model(record, model) != NULL;
 }
 
+const char *
+dr_provider_record_credential(
+    const struct dr_provider_record *record, enum dr_dialect_id dialect)
+{
+	if (record->header == DR_HEADER_API_KEY)
+		return "api-key: ";
+	return dialect == DR_DIALECT_ANTHROPIC && record->header == DR_HEADER_X_API_KEY
+		   ? "x-api-key: "
+		   : "authorization: Bearer ";
+}
+
 bool
 dr_provider_record_url(
     const struct dr_provider_record *record, const char *path, char *out, size_t size)
 {
-	size_t len = strlen(record->base_url);
+	size_t base = strlen(record->base_url), api = strlen(record->api_path);
+	const char *between = record->api_path;
 	int n;
 
-	DR_ASSERT(path[0] == '/');
-	if (len > 3 && strcmp(record->base_url + len - 3, "/v1") == 0 &&
-	    strncmp(path, "/v1/", 4) == 0)
-		path += 3;
-	n = snprintf(out, size, "%s%s", record->base_url, path);
+	/* the routes' own paths begin with the "/v1" of their makers */
+	DR_ASSERT(strncmp(path, "/v1/", 4) == 0);
+	if (api > 0 && base > api &&
+	    strcmp(record->base_url + base - api, between) == 0)
+		between = ""; /* the base has that part already */
+	n = snprintf(out, size, "%s%s%s%s%s", record->base_url, between, path + 3,
+	    record->query[0] != '\0' ? "?" : "", record->query);
 	return n >= 0 && (size_t)n < size;
 }

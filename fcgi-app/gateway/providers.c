@@ -52,14 +52,6 @@ dr_provider_model(const struct dr_provider *provider, const char *model)
 	return there != NULL ? there : model;
 }
 
-bool
-dr_provider_uses_bearer(const struct dr_provider *provider, enum dr_dialect_id dialect)
-{
-	DR_CHECK(provider, DR_PROVIDER_MAGIC);
-	return dialect != DR_DIALECT_ANTHROPIC ||
-	       provider->record->header == DR_HEADER_BEARER;
-}
-
 void
 dr_provider_url(
     const struct dr_provider *provider, const char *path, char *out, size_t size)
@@ -236,7 +228,9 @@ dr_providers_new(struct dr_loop *loop, struct dr_store *store,
 	providers->magic = DR_PROVIDERS_MAGIC;
 	providers->loop = loop;
 	providers->store = store;
-	providers->key = key;
+	providers->key = *key;
+	if (config->settings->secrets_key_file != NULL)
+		providers->key_file = dr_strdup(config->settings->secrets_key_file);
 	providers->entries = dr_calloc(DR_MAX_PROVIDERS, sizeof(struct dr_entry *));
 	providers->list = dr_calloc(DR_MAX_PROVIDERS, sizeof(struct dr_provider *));
 	dr_random_bytes(&providers->random, sizeof providers->random);
@@ -266,5 +260,7 @@ dr_providers_free(struct dr_providers **directory)
 	dr_slots_fini(providers);
 	free(providers->entries);
 	free(providers->list);
+	free(providers->key_file);
+	dr_wipe(&providers->key, sizeof providers->key);
 	DR_FREE(*directory);
 }

@@ -58,7 +58,8 @@ struct dr_provider {
 /* `config` is read during the call only. */
 struct dr_providers *dr_providers_new(struct dr_loop *loop,
     struct dr_store *store,        /* borrowed */
-    const struct dr_seal_key *key, /* borrowed */
+    const struct dr_seal_key *key, /* copied; its file is read anew when a
+				      credential does not open with it */
     const struct dr_config *config);
 void dr_providers_configure(
     struct dr_providers *providers, const struct dr_config *config);
@@ -111,9 +112,6 @@ void dr_provider_unref(struct dr_provider **provider); /* NULL is fine */
 
 /* The model's name at this provider; the same text where it is not renamed. */
 const char *dr_provider_model(const struct dr_provider *provider, const char *model);
-/* authorization: Bearer, or else x-api-key? */
-bool dr_provider_uses_bearer(
-    const struct dr_provider *provider, enum dr_dialect_id dialect);
 /* base_url and path joined (dr_provider_record_url); `size` >= 1024 always fits. */
 void dr_provider_url(
     const struct dr_provider *provider, const char *path, char *out, size_t size);

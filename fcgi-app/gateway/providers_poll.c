@@ -18,6 +18,7 @@
 
 /* Between two polls while Redis is away, so that its return is soon seen. */
 #define AWAY_POLL_MS 100
+#define KEY_READ_MS  1000
 #define MAX_TEXTS    128 /* of a record or a state; more than the tables have */
 
 /* One name of the directory. */
@@ -152,6 +153,31 @@ read_texts(const struct dr_reply *reply, const char *texts[MAX_TEXTS], const cha
 	return n;
 }
 
+/*
+ * The key may have been changed for another (derouterctl secrets rotate): the file
+ * tells, looked at once in a while, since a damaged credential does not open either.
+ */
+static bool
+open_credential(struct dr_providers *providers, const struct dr_provider_record *record,
+    char **credential)
+{
+	struct dr_seal_key fresh;
+	char err[256];
+
+	if (dr_provider_record_open(record, &providers->key, credential))
+		return true;
+	if (providers->key_file == NULL ||
+	    (providers->key_read_ms != 0 &&
+		dr_clock_ms() - providers->key_read_ms < KEY_READ_MS))
+		return false;
+	providers->key_read_ms = dr_clock_ms();
+	if (!dr_seal_key_load(providers->key_file, &fresh, err, sizeof err))
+		return false;
+	providers->key = fresh;
+	dr_wipe(&fresh, sizeof fresh);
+	return dr_provider_record_open(record, &providers->key, credential);
+}
+
 static void
 read_record(struct dr_entry *entry, const struct dr_reply *reply)
 {
@@ -169,8 +195,7 @@ read_record(struct dr_entry *entry, const struct dr_reply *reply)
 		dr_provider_record_free(&record);
 		snprintf(err, sizeof err, "generation: is missing");
 	}
-	if (record != NULL &&
-	    !dr_provider_record_open(record, entry->providers->key, &credential)) {
+	if (record != NULL && !open_credential(entry->providers, record, &credential)) {
 		dr_provider_record_free(&record);
 		snprintf(err, sizeof err,
 		    "credential: does not open with the key of secrets_key_file");

@@ -15,9 +15,11 @@ struct dr_entry; /* one name of the directory (providers_poll.c) */
 struct dr_providers {
 	unsigned magic;
 #define DR_PROVIDERS_MAGIC 0x9201d302
-	struct dr_loop *loop;          /* borrowed */
-	struct dr_store *store;        /* borrowed */
-	const struct dr_seal_key *key; /* borrowed */
+	struct dr_loop *loop;   /* borrowed */
+	struct dr_store *store; /* borrowed */
+	struct dr_seal_key key; /* a copy: read anew where a credential does not open */
+	char *key_file;         /* owned: secrets_key_file; NULL: none is named */
+	uint64_t key_read_ms;   /* when that was done last */
 	uint64_t poll_ms, lease_ms;
 	struct dr_breaker_rules rules;
 	uint64_t random; /* state of dr_providers_random() */

@@ -79,10 +79,52 @@ emit(void *arg, const char *bytes, size_t len)
 {
 	struct dr_request *req = arg;
 
-	if (req->head_sent)
+	if (req->up.rename != NULL)
+		dr_strbuf_add(&req->up.slices, bytes, len);
+	else if (req->head_sent)
 		dr_reply_body(req, bytes, len);
 	else
 		dr_strbuf_add(&req->up.held, bytes, len);
+}
+
+/* The tap has told what it had to: with the slices together its events are whole. */
+static void
+emit_renamed(struct dr_request *req)
+{
+	struct dr_exchange *up = &req->up;
+	struct dr_strbuf renamed;
+
+	if (up->rename == NULL || up->slices.len == 0)
+		return;
+	dr_strbuf_init(&renamed, 2 * up->slices.len + DR_MAX_UNARY_BYTES);
+	dr_rename_events(
+	    up->slices.data, up->slices.len, up->rename, req->model->name, &renamed);
+	dr_strbuf_clear(&up->slices);
+	if (req->head_sent)
+		dr_reply_body(req, renamed.data, renamed.len);
+	else
+		dr_strbuf_add(&up->held, renamed.data, renamed.len);
+	dr_strbuf_fini(&renamed);
+}
+
+/* What is held of a unary answer says the caller's name of the model again. */
+static void
+rename_held(struct dr_request *req)
+{
+	struct dr_exchange *up = &req->up;
+	struct dr_strbuf renamed;
+
+	if (up->rename == NULL)
+		return;
+	dr_strbuf_init(&renamed, 2 * DR_MAX_UNARY_BYTES);
+	dr_strbuf_reserve(&renamed, up->held.len + 64);
+	dr_rename_answer(
+	    up->held.data, up->held.len, up->rename, req->model->name, &renamed);
+	if (up->content_length >=
+	    0) /* the length of a long one is told before its end */
+		up->content_length += (int64_t)renamed.len - (int64_t)up->held.len;
+	dr_strbuf_fini(&up->held);
+	up->held = renamed;
 }
 
 void
@@ -158,6 +200,7 @@ relay_stream_bytes(struct dr_request *req, const char *bytes, size_t len)
 	const struct dr_tap_state *tap = dr_tap_state(req->up.tap);
 
 	dr_tap_feed(req->up.tap, bytes, len);
+	emit_renamed(req);
 	if (!req->head_sent) {
 		if (tap->error_first)
 			opened_with_error(req, tap);
@@ -189,6 +232,7 @@ dr_relay_begin(struct dr_request *req)
 		hold_back(req);
 		return;
 	}
+	rename_held(req);
 	if (up->ended) { /* a whole unary answer */
 		req->estimated = !dr_usage_of_answer(req->handler->dialect,
 		    up->held.data, up->held.len, &req->usage, &req->raw_usage);
@@ -298,6 +342,7 @@ stream_ended(struct dr_request *req, enum dr_http_result result, const char *why
 	if (result ==
 	    DR_HTTP_OK) /* a broken one is not closed as if it had ended well */
 		dr_tap_end(req->up.tap);
+	emit_renamed(req);
 	if (!req->head_sent && (tap->complete || tap->error_seen)) {
 		if (tap->error_first && tap->error.fault != DR_FAULT_CALLER) {
 			opened_with_error(req, tap);

@@ -83,6 +83,9 @@ struct dr_exchange {
 	struct dr_strbuf held;  /* a unary or error answer; a stream's bytes before its
 				   head goes out */
 	struct dr_tap *tap;     /* owned; streams */
+	const char *rename;     /* the provider's name of the model, where its answer is
+				   to say the caller's again; NULL: left as it is */
+	struct dr_strbuf slices; /* with rename: of the events at hand */
 };
 
 struct dr_request {

@@ -11,7 +11,7 @@
 
 #include "base/mem.h"
 
-#define MAX_TEXT   (DR_MAX_PARAMS_BYTES + 8192)
+#define MAX_TEXT   (DR_MAX_PARAMS_BYTES + 8192 + 16 * 1100)
 #define USUAL_TEXT 1000 /* one allocation instead of five */
 
 /* The caller's headers that go upstream, as FastCGI params; a '*' at the end matches
@@ -104,10 +104,9 @@ add_credential(struct dr_strbuf *text, size_t *starts, size_t n,
 	if (provider->credential == NULL)
 		return n;
 	starts[n] = text->len;
-	if (dr_provider_uses_bearer(provider, req->handler->dialect))
-		dr_strbuf_addf(text, "authorization: Bearer %s", provider->credential);
-	else
-		dr_strbuf_addf(text, "x-api-key: %s", provider->credential);
+	dr_strbuf_adds(text,
+	    dr_provider_record_credential(provider->record, req->handler->dialect));
+	dr_strbuf_adds(text, provider->credential);
 	dr_strbuf_addc(text, '\0');
 	return n + 1;
 }
@@ -122,9 +121,15 @@ dr_upstream_head_build(struct dr_upstream_head *head, const struct dr_request *r
 	    provider, req->handler->upstream_path, head->url, sizeof head->url);
 	dr_strbuf_init(&head->text, MAX_TEXT);
 	dr_strbuf_reserve(&head->text, USUAL_TEXT);
-	n = add_callers(&head->text, req, starts, DR_MAX_UPSTREAM_LINES - 4);
+	n = add_callers(
+	    &head->text, req, starts, DR_MAX_UPSTREAM_LINES - 4 - DR_MAX_EXTRA_HEADERS);
 	n = add_line(&head->text, starts, n, "content-type", "application/json");
 	n = add_credential(&head->text, starts, n, req, provider);
+	for (size_t i = 0; i < provider->record->n_extra_headers; i++) {
+		starts[n++] = head->text.len;
+		dr_strbuf_adds(&head->text, provider->record->extra_headers[i]);
+		dr_strbuf_addc(&head->text, '\0');
+	}
 	DR_ASSERT(!head->text.failed); /* params are bounded below it */
 	for (size_t i = 0; i < n; i++)
 		head->lines[i] = head->text.data + starts[i];

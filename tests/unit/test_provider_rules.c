@@ -261,15 +261,22 @@ rest_is_by_utc_windows_that_may_pass_midnight(void **state)
 static void
 urls_join_with_one_v1(void **state)
 {
-	static const char *const rows[][3] = {
-		{ "https://h", "/v1/messages", "https://h/v1/messages" },
-		{ "https://h/v1", "/v1/messages", "https://h/v1/messages" },
+	static const char *const rows[][5] = {
+		{ "https://h", "/v1/messages", "https://h/v1/messages", "/v1", "" },
+		{ "https://h/v1", "/v1/messages", "https://h/v1/messages", "/v1", "" },
 		{ "https://h:8/llm", "/v1/chat/completions",
-		    "https://h:8/llm/v1/chat/completions" },
+		    "https://h:8/llm/v1/chat/completions", "/v1", "" },
 		{ "https://h/llm/v1", "/v1/chat/completions",
-		    "https://h/llm/v1/chat/completions" },
-		{ "https://h/av1", "/v1/messages", "https://h/av1/v1/messages" },
-		{ "https://h/v1", "/v2/x", "https://h/v1/v2/x" },
+		    "https://h/llm/v1/chat/completions", "/v1", "" },
+		{ "https://h/av1", "/v1/messages", "https://h/av1/v1/messages", "/v1",
+		    "" },
+		{ "https://h/openai", "/v1/chat/completions",
+		    "https://h/openai/chat/completions", "none", "" },
+		{ "https://h", "/v1/messages/count_tokens",
+		    "https://h/v1beta/messages/count_tokens?a=b&c=d", "/v1beta",
+		    "a=b&c=d" },
+		{ "https://h/v1", "/v1/responses",
+		    "https://h/v1/responses?api-version=1", "/v1", "api-version=1" },
 	};
 	char err[200], url[64], tight[22];
 
@@ -279,6 +286,10 @@ urls_join_with_one_v1(void **state)
 
 		assert_true(dr_provider_record_set(
 		    record, "base_url", rows[i][0], err, sizeof err));
+		assert_true(dr_provider_record_set(
+		    record, "api_path", rows[i][3], err, sizeof err));
+		assert_true(dr_provider_record_set(
+		    record, "query", rows[i][4], err, sizeof err));
 		assert_true(
 		    dr_provider_record_url(record, rows[i][1], url, sizeof url));
 		assert_string_equal(url, rows[i][2]);

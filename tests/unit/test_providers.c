@@ -34,8 +34,11 @@ what_is_added_disabled_and_removed_is_seen(void **state)
 	assert_string_equal(dr_provider_model(p, "other"), "other");
 	dr_provider_url(p, "/v1/messages", url, sizeof url);
 	assert_string_equal(url, "https://h/v1/messages");
-	assert_false(dr_provider_uses_bearer(p, DR_DIALECT_ANTHROPIC));
-	assert_true(dr_provider_uses_bearer(p, DR_DIALECT_CHAT));
+	assert_string_equal(
+	    dr_provider_record_credential(p->record, DR_DIALECT_ANTHROPIC),
+	    "x-api-key: ");
+	assert_string_equal(dr_provider_record_credential(p->record, DR_DIALECT_CHAT),
+	    "authorization: Bearer ");
 	assert_null(p->credential);
 	add("p2", GOOD);
 	assert_true(dr_providers_offer(providers, "m", DR_DIALECT_ANTHROPIC));
@@ -48,7 +51,9 @@ what_is_added_disabled_and_removed_is_seen(void **state)
 	put("p1", 2, GOOD " enabled off header bearer");
 	TURN_UNTIL(!dr_providers_offer(providers, "m", DR_DIALECT_ANTHROPIC));
 	assert_non_null(find("p1")); /* there, though disabled */
-	assert_true(dr_provider_uses_bearer(find("p1"), DR_DIALECT_ANTHROPIC));
+	assert_string_equal(
+	    dr_provider_record_credential(find("p1")->record, DR_DIALECT_ANTHROPIC),
+	    "authorization: Bearer ");
 	assert_int_equal(logged("p1: read, generation 2, disabled"), 1);
 	assert_int_equal(logged("p2: removed"), 1);
 }
