@@ -113,6 +113,8 @@ dr_metrics_collect(void *gateway)
 	struct dr_provider *const *list = dr_providers_list(gw->providers, &n);
 
 	DR_CHECK(gw, DR_GATEWAY_MAGIC);
+	dr_metrics_gauge(gw->metrics, DR_METRIC_WATCHER,
+	    dr_providers_watched(gw->providers), NULL, NULL);
 	for (size_t i = 0; i < DR_N_ELEMENTS(own); i++)
 		dr_metrics_gauge(gw->metrics, own[i].metric, own[i].value, NULL, NULL);
 	for (size_t i = 0; i < n; i++) {

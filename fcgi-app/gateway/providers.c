@@ -105,6 +105,13 @@ dr_providers_ready(const struct dr_providers *providers)
 	return providers->ready;
 }
 
+bool
+dr_providers_watched(const struct dr_providers *providers)
+{
+	DR_CHECK(providers, DR_PROVIDERS_MAGIC);
+	return providers->watched;
+}
+
 struct dr_provider *const *
 dr_providers_list(const struct dr_providers *providers, size_t *n)
 {

@@ -72,6 +72,9 @@ void dr_providers_free(struct dr_providers **providers);
 /* The directory has been read at least once. */
 bool dr_providers_ready(const struct dr_providers *providers);
 
+/* derouter-watcher gave a sign of life, as of the last poll that could tell. */
+bool dr_providers_watched(const struct dr_providers *providers);
+
 /* All of them, disabled ones too; borrowed until the next turn of the loop. */
 struct dr_provider *const *dr_providers_list(
     const struct dr_providers *providers, size_t *n);

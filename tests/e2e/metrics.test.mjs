@@ -127,6 +127,7 @@ test('what was done is what is counted, from every responder and through both we
     assert.ok(added('derouter_store_seconds_count') >= 17);
     assert.ok(added('derouter_event_gap_seconds_count') > 0);
     assert.equal(sum(now, 'derouter_processes'), 2);
+    assert.equal(sum(now, 'derouter_watcher_up'), 1);
     assert.equal(sum(now, 'derouter_provider_state', { provider: 'main', state: 'alive' }), 1);
     assert.equal(sum(now, 'derouter_provider_slots', { provider: 'main' }), 1000);
   }
