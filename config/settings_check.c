@@ -111,6 +111,9 @@ check_times(struct dr_setting_load *load)
 	/* else a request that still runs would be booked as abandoned */
 	if (s->sweep_after < s->lease_time)
 		MISTAKE(load, sweep_after, "must not be shorter than lease_time");
+	/* else what is still read on would be booked as abandoned */
+	if (s->drain_on_abort > 0 && s->drain_on_abort >= s->sweep_after)
+		MISTAKE(load, drain_on_abort, "must be shorter than sweep_after");
 	if (s->cooldown_max < s->cooldown)
 		MISTAKE(load, cooldown_max, "must not be shorter than cooldown");
 	/* else one that is only slow would be counted as ended again and again */

@@ -75,6 +75,8 @@ libderouter_a_SOURCES += \
 	fcgi-app/gateway/attempt.c \
 	fcgi-app/gateway/breaker.c \
 	fcgi-app/gateway/breaker.h \
+	fcgi-app/gateway/drain.c \
+	fcgi-app/gateway/drain.h \
 	fcgi-app/gateway/endpoint.c \
 	fcgi-app/gateway/endpoint.h \
 	fcgi-app/gateway/gateway.c \

@@ -278,6 +278,7 @@ dr_admission_new(struct dr_loop *loop, struct dr_store *store)
 	admission->store = store;
 	dr_list_init(&admission->asked);
 	dr_list_init(&admission->open);
+	dr_list_init(&admission->freed);
 	dr_list_init(&admission->settling);
 	dr_recent_init(&admission->recent);
 	dr_lease_start(admission);

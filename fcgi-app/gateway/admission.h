@@ -120,6 +120,13 @@ void dr_admission_cancel(struct dr_admission *admission, struct dr_ticket *ticke
 /* It is neither asked nor booked. A zeroed or finished one is fine. */
 void dr_ticket_fini(struct dr_ticket *ticket);
 
+/*
+ * The caller of a booked request has left, while what it has asked for still costs:
+ * its key's concurrency slot is free from now on. The hold stays until it is settled,
+ * for which there is as long as a lapsed lease is left alone.
+ */
+void dr_admission_free_slot(struct dr_admission *admission, struct dr_ticket *ticket);
+
 /* What became of a booked request. Everything is copied. */
 struct dr_settlement {
 	int64_t charge_nano;

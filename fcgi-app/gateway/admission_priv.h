@@ -35,6 +35,7 @@ struct dr_admission {
 	    asked; /* bookings whose admit script is under way, given up or not */
 	struct dr_list open; /* booked; those renewed longest ago first */
 	size_t n_open;
+	struct dr_list freed;    /* booked too, without a slot: not renewed */
 	struct dr_list settling; /* settlements that Redis is being told */
 	size_t n_settling;
 	struct dr_spool *spool;  /* owned; NULL: none (then an outage loses charges) */

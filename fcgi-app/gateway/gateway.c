@@ -179,7 +179,10 @@ dr_gateway_free(struct dr_gateway **gateway)
 		return;
 	DR_CHECK(gw, DR_GATEWAY_MAGIC);
 	dr_timer_stop(&gw->drain_timer);
+	gw->draining = true;     /* nothing is read on any more */
 	dr_fcgi_free(&gw->fcgi); /* tells every request that its client left */
+	if (gw->n_drains > 0)
+		shut_down_requests(gw); /* whose client had left before */
 	if (gw->loop != NULL && gw->n_requests > 0)
 		dr_loop_turn(gw->loop); /* reaps them */
 	DR_ASSERT(gw->n_requests == 0);

@@ -37,6 +37,7 @@ struct dr_gateway {
 	const struct dr_handler *const *handlers; /* borrowed, NULL-terminated */
 	struct dr_list requests;                  /* all that live */
 	size_t n_requests;
+	size_t n_drains;        /* of them, those whose client has left: drain.c */
 	bool draining, counted; /* counted: the last metrics are on their way */
 	struct dr_timer drain_timer;
 	int64_t drain_left_ms;      /* until running requests are ended */

@@ -64,15 +64,16 @@ by_account(const void *a, const void *b)
 	return strcmp((*x)->key.account, (*y)->key.account);
 }
 
-/* n bookings of one account. */
+/* n bookings of one account; lease_ms 0: their leases are over at once. */
 static void
-renew(struct dr_admission *admission, struct dr_booking **bookings, size_t n)
+renew(struct dr_admission *admission, struct dr_booking **bookings, size_t n,
+    int64_t lease_ms)
 {
 	struct dr_script_args args;
 
 	dr_args_begin(&args, bookings[0]->key.account);
 	dr_args_key(&args, DR_SCHEMA_ACCOUNT, NULL);
-	dr_args_number(&args, bookings[0]->lease_ms);
+	dr_args_number(&args, lease_ms);
 	dr_args_number(&args, bookings[0]->clock_offset_ms);
 	for (size_t i = 0; i < n; i++) {
 		struct dr_booking *booking = bookings[i];
@@ -128,7 +129,7 @@ renew_due(struct dr_admission *admission, bool all, size_t budget)
 			while (to < n && to - from < PER_CALL &&
 			       by_account(&due[from], &due[to]) == 0)
 				to++;
-			renew(admission, due + from, to - from);
+			renew(admission, due + from, to - from, due[from]->lease_ms);
 		}
 	}
 }
@@ -204,4 +205,18 @@ dr_lease_end(struct dr_booking *booking)
 	booking->open = false;
 	booking->admission->n_open--;
 	dr_list_remove(&booking->node);
+}
+
+/* What lapsed does not count as running, and its hold stays until it is swept. */
+void
+dr_admission_free_slot(struct dr_admission *admission, struct dr_ticket *ticket)
+{
+	struct dr_booking *booking = ticket->booking;
+
+	DR_CHECK(admission, DR_ADMISSION_MAGIC);
+	DR_CHECK(booking, DR_BOOKING_MAGIC);
+	DR_ASSERT(booking->open && booking->ticket == ticket);
+	renew(admission, &booking, 1, 0);
+	dr_list_remove(&booking->node);
+	dr_list_append(&admission->freed, &booking->node);
 }

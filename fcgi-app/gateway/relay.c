@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "gateway/drain.h"
 #include "gateway/gateway.h"
 #include "gateway/metrics_request.h"
 #include "gateway/request.h"
@@ -66,7 +67,7 @@ on_keepalive(struct dr_timer *timer)
 static void
 keep_alive(struct dr_request *req)
 {
-	if (req->config->settings->keepalive_comment > 0)
+	if (req->config->settings->keepalive_comment > 0 && req->edge != NULL)
 		dr_timer_start(&req->keepalive,
 		    (uint64_t)req->config->settings->keepalive_comment);
 }
@@ -324,6 +325,8 @@ usage_of_tail(struct dr_request *req)
 void
 dr_relay_bytes(struct dr_request *req, const char *bytes, size_t len)
 {
+	if (!dr_drain_bytes(req, len))
+		return;
 	if (req->up.tap != NULL) {
 		dr_metrics_piece(req);
 		relay_stream_bytes(req, bytes, len);
@@ -363,8 +366,10 @@ stream_ended(struct dr_request *req, enum dr_http_result result, const char *why
 		    tap->error.fault == DR_FAULT_OVERLOADED ? DR_OUTCOME_OVERLOADED
 							    : DR_OUTCOME_SERVER,
 		    tap->error.message);
-		req->err = DR_ERR_PROVIDER_ERROR;
-		req->ended_in = DR_REQ_RELAY;
+		if (req->err == DR_OK) {
+			req->err = DR_ERR_PROVIDER_ERROR;
+			req->ended_in = DR_REQ_RELAY;
+		}
 		dr_request_go(req, DR_REQ_SETTLE);
 	} else {
 		dr_attempt_finish(req, DR_OUTCOME_SERVER,
@@ -385,7 +390,8 @@ dr_relay_ended(struct dr_request *req, enum dr_http_result result, const char *w
 	} else { /* Content-Length tells the client that it is cut: nothing may be added
 		  */
 		dr_attempt_finish(req, DR_OUTCOME_SERVER, why);
-		req->err = DR_ERR_PROVIDER_ERROR;
+		if (req->err == DR_OK)
+			req->err = DR_ERR_PROVIDER_ERROR;
 		req->broken = true;
 		dr_request_go(req, DR_REQ_SETTLE);
 	}

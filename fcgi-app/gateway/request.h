@@ -88,6 +88,13 @@ struct dr_exchange {
 	struct dr_strbuf slices; /* with rename: of the events at hand */
 };
 
+/* Reading on after the client has left (drain.c). */
+struct dr_drain {
+	bool began, runs;
+	struct dr_timer timer;
+	uint64_t bytes;
+};
+
 struct dr_request {
 	unsigned magic;
 #define DR_REQUEST_MAGIC 0x4e91a5d3
@@ -155,6 +162,7 @@ struct dr_request {
 	uint64_t body_bytes; /* of the request */
 	uint64_t costed_ms;  /* when cost_so_far was last computed */
 	struct dr_timer keepalive;
+	struct dr_drain drain;
 
 	/* times: dr_clock_ms(), 0 where it did not happen */
 	uint64_t received_ms, first_byte_ms, ended_ms;

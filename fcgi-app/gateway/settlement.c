@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "gateway/access_log.h"
+#include "gateway/drain.h"
 #include "gateway/gateway.h"
 
 #define BYTES_PER_TOKEN 4
@@ -147,6 +148,8 @@ write_receipt(struct dr_strbuf *out, const struct dr_request *req, int64_t charg
 	    req->facts.stream ? "true" : "false", req->status, end);
 	dr_json_add_string(
 	    out, req->err != DR_OK ? dr_error_info(req->err)->name : NULL);
+	if (req->err == DR_ERR_CLIENT_GONE)
+		dr_strbuf_addf(out, ",\"after_abort\":\"%s\"", dr_drain_said(req));
 	if (req->provider_text[0] != '\0') {
 		dr_strbuf_adds(out, ",\"provider_message\":");
 		dr_json_add_string(out, req->provider_text);
@@ -177,8 +180,8 @@ dr_settle(struct dr_request *req)
 {
 	struct dr_strbuf receipt;
 	struct dr_settlement booking = { 0 };
-	bool charged = is_charged(req) &&
-		       (req->err == DR_OK || req->up.tap != NULL || req->estimated);
+	bool charged = is_charged(req) && (req->err == DR_OK || req->up.tap != NULL ||
+					      req->estimated || req->drain.began);
 
 	if (!req->admitted)
 		return 0;

@@ -21,6 +21,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "gateway/access_log.h"
+#include "gateway/drain.h"
 #include "gateway/endpoint.h"
 #include "gateway/gateway.h"
 #include "gateway/metrics_request.h"
@@ -397,6 +398,7 @@ cancel_all(struct dr_request *req)
 	req->admit_pending = false;
 	dr_timer_stop(&req->pause);
 	dr_timer_stop(&req->keepalive);
+	dr_drain_end(req);
 	dr_attempt_stop(req);
 	req->taking = req->leased = false;
 	if (req->cancel_local != NULL)
@@ -476,7 +478,8 @@ dr_request_gone(void *request)
 		if (!req->head_sent)
 			req->status = dr_error_info(DR_ERR_CLIENT_GONE)->status;
 	}
-	dr_request_go(req, DR_REQ_SETTLE);
+	if (!dr_drain_begin(req))
+		dr_request_go(req, DR_REQ_SETTLE);
 }
 
 void

@@ -292,6 +292,8 @@ settings_that_must_fit_together_are_checked_where_they_were_set(void **state)
 		    ":1: sweep_after: must not be shorter than lease_time" },
 		{ "lease_time = 2m",
 		    "built-in value: sweep_after: must not be shorter" },
+		{ "drain_on_abort = 60s",
+		    ":1: drain_on_abort: must be shorter than sweep_after" },
 		{ "cooldown = 10m", "cooldown_max: must not be shorter than cooldown" },
 		{ "metrics_interval = 30s",
 		    "metrics_dead: must be at least 3 times metrics_interval" },
