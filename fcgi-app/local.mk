@@ -109,6 +109,7 @@ libderouter_a_SOURCES += \
 	fcgi-app/gateway/providers.c \
 	fcgi-app/gateway/providers.h \
 	fcgi-app/gateway/providers_poll.c \
+	fcgi-app/gateway/providers_presence.c \
 	fcgi-app/gateway/providers_priv.h \
 	fcgi-app/gateway/recent.c \
 	fcgi-app/gateway/recent.h \

@@ -137,7 +137,7 @@ dr_probe_start(struct dr_probe *probe, struct dr_loop *loop, struct dr_http *htt
     const struct dr_settings *settings, const struct dr_provider_record *record,
     const char *credential, size_t max_body, void (*done)(struct dr_probe *))
 {
-	char url[DR_MAX_PROVIDER_URL + sizeof PATH], line[MAX_LINE] = "";
+	char url[1024], line[MAX_LINE] = ""; /* dr_provider_url(): always fits */
 	const char *headers[MAX_LINES];
 	const char *ca_file =
 	    record->ca_file[0] != '\0' ? record->ca_file : settings->ca_file;

@@ -7,7 +7,6 @@
  * dr_provider, with a new breaker. While Redis is away what is known stays.
  */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -56,37 +55,6 @@ entry_free(struct dr_entry *entry)
 	dr_store_cancel(&entry->read);
 	dr_provider_unref(&entry->provider);
 	DR_FREE(entry);
-}
-
-static int
-by_name(const void *a, const void *b)
-{
-	return strcmp((*(struct dr_provider *const *)a)->record->name,
-	    (*(struct dr_provider *const *)b)->record->name);
-}
-
-/* Who rests when is a matter of all of them: worked out at the end of each poll that
- * brought a change. */
-static void
-lay_out_rests(struct dr_providers *providers)
-{
-	size_t n = providers->n_list;
-	struct dr_provider **sorted = dr_calloc(n + 1, sizeof(struct dr_provider *));
-	const struct dr_provider_record **records =
-	    dr_calloc(n + 1, sizeof(const struct dr_provider_record *));
-	struct dr_rest_plan *plans = dr_calloc(n + 1, sizeof *plans);
-
-	memcpy(sorted, providers->list, n * sizeof(struct dr_provider *));
-	qsort(sorted, n, sizeof(struct dr_provider *), by_name);
-	for (size_t i = 0; i < n; i++)
-		records[i] = sorted[i]->record;
-	dr_rest_layout(records, n, plans);
-	for (size_t i = 0; i < n; i++)
-		sorted[i]->rest = plans[i];
-	providers->rests_stale = false;
-	free(plans);
-	free(records);
-	free(sorted);
 }
 
 /* What the others read: the providers behind the entries. */
@@ -206,46 +174,6 @@ read_record(struct dr_entry *entry, const struct dr_reply *reply)
 		replace(entry, provider_new(record, credential));
 }
 
-/*
- * A probe that went well after the flag was set lifts it: its credential works again.
- * Redis' clock says how long ago that was, ours how long the flag has stood.
- */
-static void
-lift_flag(struct dr_provider *provider)
-{
-	const struct dr_provider_state *state = &provider->state;
-	uint64_t flagged_for_ms = dr_clock_ms() - provider->flagged_ms;
-
-	if (!provider->breaker.flagged || !state->probe_ok || state->probe_at_ms == 0 ||
-	    state->probe_generation != provider->record->generation ||
-	    state->now_ms - state->probe_at_ms >= (int64_t)flagged_for_ms)
-		return;
-	provider->breaker.flagged = false;
-	dr_log_info(providers, "%s: a probe went well: in rotation again",
-	    provider->record->name);
-}
-
-static void
-note_presence(struct dr_entry *entry)
-{
-	struct dr_provider *provider = entry->provider;
-	enum dr_error before = provider->presence.err;
-
-	dr_liveness_read(&provider->presence, provider->record, &provider->state,
-	    entry->providers->watched, dr_clock_ms());
-	lift_flag(provider);
-	if (provider->presence.err == before)
-		return;
-	if (provider->presence.err == DR_OK)
-		dr_log_info(providers, "%s: there again", entry->name);
-	else
-		dr_log_warn(providers, "%s: out of rotation: %s", entry->name,
-		    provider->presence.err == DR_ERR_OFFLINE ? "no sign of life"
-		    : provider->presence.err == DR_ERR_RESTING
-			? "its node goes to rest"
-			: "a probe's credential was refused");
-}
-
 /* What cannot be read of it counts as absent; said once, until it is whole again. */
 static void
 read_state(struct dr_entry *entry, const struct dr_reply *reply)
@@ -262,7 +190,7 @@ read_state(struct dr_entry *entry, const struct dr_reply *reply)
 	if (err[0] != '\0' && strcmp(entry->state_complaint, err) != 0)
 		dr_log_error(providers, "%s: of its state: %s", entry->name, err);
 	snprintf(entry->state_complaint, sizeof entry->state_complaint, "%s", err);
-	note_presence(entry);
+	dr_presence_note(entry->providers, entry->provider);
 }
 
 /* ---- the poll ---- */
@@ -274,7 +202,7 @@ poll_over(struct dr_providers *providers)
 	uint64_t wait_ms = providers->poll_ms;
 
 	if (providers->rests_stale)
-		lay_out_rests(providers);
+		dr_presence_deal_rests(providers);
 	providers->away = providers->poll_failed;
 	if (providers->away && wait_ms > AWAY_POLL_MS)
 		wait_ms = AWAY_POLL_MS;
@@ -440,36 +368,6 @@ on_names(struct dr_store_call *call, enum dr_error err, const struct dr_reply *r
 }
 
 static void
-on_watch(struct dr_store_call *call, enum dr_error err, const struct dr_reply *reply)
-{
-	struct dr_providers *providers =
-	    DR_CONTAINER_OF(call, struct dr_providers, watch);
-	bool watched;
-
-	DR_CHECK(providers, DR_PROVIDERS_MAGIC);
-	if (err != DR_OK)
-		return; /* nobody can tell: as before */
-	watched = dr_reply_type(reply) == DR_REPLY_STRING;
-	if (providers->watched && !watched)
-		dr_log_warn(providers, "the watcher gives no sign of life: probed "
-				       "providers are taken to be there");
-	providers->watched = watched;
-}
-
-/* Before the names, so that its answer is in when the states are read. */
-static void
-ask_for_watcher(struct dr_providers *providers)
-{
-	const struct dr_arg argv[] = { { "GET", 3 },
-		{ DR_WATCHER_KEY, sizeof DR_WATCHER_KEY - 1 } };
-
-	if (providers->watch.slot != NULL)
-		return; /* the last one has still to be answered */
-	providers->watch.done = on_watch;
-	dr_store_command(providers->store, DR_WATCHER_KEY, argv, 2, &providers->watch);
-}
-
-static void
 on_poll(struct dr_timer *timer)
 {
 	struct dr_providers *providers =
@@ -479,7 +377,7 @@ on_poll(struct dr_timer *timer)
 
 	DR_CHECK(providers, DR_PROVIDERS_MAGIC);
 	providers->poll_failed = false;
-	ask_for_watcher(providers);
+	dr_presence_ask_for_watcher(providers);
 	providers->names.done = on_names;
 	dr_store_command(
 	    providers->store, DR_PROVIDERS_KEY, argv, 2, &providers->names);

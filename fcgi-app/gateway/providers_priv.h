@@ -1,9 +1,10 @@
 /*
  * providers_priv - what the files of providers share; for nobody else.
  *
- *   providers.c       the directory, as the others ask it
- *   providers_poll.c  how it gets here from Redis
- *   provider_slots.c  slots: taken, renewed, given back
+ *   providers.c           the directory, as the others ask it
+ *   providers_poll.c      how it gets here from Redis
+ *   providers_presence.c  what a poll comes to: who is there, who rests when
+ *   provider_slots.c      slots: taken, renewed, given back
  */
 #ifndef DR_PROVIDERS_PRIV_H
 #define DR_PROVIDERS_PRIV_H
@@ -53,6 +54,17 @@ struct dr_providers {
 
 void dr_poll_init(struct dr_providers *providers); /* the first poll is due at once */
 void dr_poll_fini(struct dr_providers *providers); /* the list is empty then */
+
+/* ---- providers_presence.c ---- */
+
+/* A provider's state has been read, or could not be: what is it to requests? News are
+ * logged. */
+void dr_presence_note(struct dr_providers *providers, struct dr_provider *provider);
+/* Who rests when is a matter of all of them: worked out at the end of each poll that
+ * brought a change. */
+void dr_presence_deal_rests(struct dr_providers *providers);
+/* Before the names, so that its answer is in when the states are read. */
+void dr_presence_ask_for_watcher(struct dr_providers *providers);
 
 /* ---- provider_slots.c ---- */
 

@@ -183,6 +183,29 @@ each_dialect_is_asked_in_its_own_way(void **state)
 	end_standin();
 }
 
+/* The longest that a record may hold. */
+static void
+a_long_address_is_probed_too(void **state)
+{
+	char host[500], path[80], query[300], words[1024];
+
+	(void)state;
+	memset(host, 'h', sizeof host);
+	memset(path, 'p', sizeof path);
+	memset(query, 'q', sizeof query);
+	snprintf(standin.url, sizeof standin.url, "http://127.0.0.1:1/%.20s", host);
+	forget_all();
+	snprintf(words, sizeof words,
+	    "--dialect anthropic --api-path /%.62s --query %.250s=1", path, query);
+	add("p1", words);
+	snprintf(words, sizeof words,
+	    "provider set p1 --base-url http://127.0.0.1:1/%.400s", host);
+	CTL_STATUS(0, "%s", words);
+	CTL_STATUS(1, "--json provider probe p1");
+	assert_string_equal(json_at("result"), "failed");
+	assert_string_equal(json_at("status"), "0");
+}
+
 static void
 a_refused_credential_flags_and_a_good_one_lifts_the_flag(void **state)
 {
@@ -367,6 +390,7 @@ main(void)
 		cmocka_unit_test(what_an_answer_says),
 		cmocka_unit_test(failures_make_probes_rarer_within_bounds),
 		cmocka_unit_test(each_dialect_is_asked_in_its_own_way),
+		cmocka_unit_test(a_long_address_is_probed_too),
 		cmocka_unit_test(
 		    a_refused_credential_flags_and_a_good_one_lifts_the_flag),
 		cmocka_unit_test(one_that_does_not_answer_is_offline_after_two_probes),
