@@ -70,6 +70,8 @@ libderouter_a_SOURCES += \
 	fcgi-app/gateway/admission_priv.h \
 	fcgi-app/gateway/admission_reply.c \
 	fcgi-app/gateway/admission_settle.c \
+	fcgi-app/gateway/affinity.c \
+	fcgi-app/gateway/affinity.h \
 	fcgi-app/gateway/api_key.c \
 	fcgi-app/gateway/api_key.h \
 	fcgi-app/gateway/attempt.c \
@@ -120,6 +122,8 @@ libderouter_a_SOURCES += \
 	fcgi-app/gateway/rest.h \
 	fcgi-app/gateway/retry.c \
 	fcgi-app/gateway/retry.h \
+	fcgi-app/gateway/retry_budget.c \
+	fcgi-app/gateway/retry_budget.h \
 	fcgi-app/gateway/routing.c \
 	fcgi-app/gateway/routing.h \
 	fcgi-app/gateway/schema.c \

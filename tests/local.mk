@@ -20,6 +20,7 @@ DR_UNIT_TESTS = \
 	tests/unit/test_admission \
 	tests/unit/test_admission_limits \
 	tests/unit/test_admission_money \
+	tests/unit/test_affinity \
 	tests/unit/test_answer_model \
 	tests/unit/test_api_key \
 	tests/unit/test_body \
@@ -60,6 +61,7 @@ DR_UNIT_TESTS = \
 	tests/unit/test_rest \
 	tests/unit/test_recent \
 	tests/unit/test_routing \
+	tests/unit/test_routing_home \
 	tests/unit/test_routing_presence \
 	tests/unit/test_settings \
 	tests/unit/test_settings_docs \

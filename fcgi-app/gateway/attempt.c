@@ -217,6 +217,9 @@ on_head(void *arg, struct dr_transfer *transfer, int status)
 	const struct dr_settings *s = req->config->settings;
 
 	DR_CHECK(req, DR_REQUEST_MAGIC);
+	if (status >= 200 && status < 300 && !up->head_in)
+		dr_provider_note_first(
+		    up->lease.provider, dr_clock_ms() - up->started_ms);
 	up->head_in = true;
 	up->status = status;
 	up->transfer = transfer;
@@ -393,6 +396,7 @@ dr_attempt_start(struct dr_request *req)
 	    (struct dr_tried){ dr_provider_ref(provider), DR_OUTCOME_NONE };
 	req->attempts[req->n_attempts++] = (struct dr_attempt){ .provider = provider };
 	req->n_sent++;
+	dr_retry_count(req);
 	up->rename = dr_provider_model(provider, req->model->name);
 	if (!provider->record->rename_answers ||
 	    strcmp(up->rename, req->model->name) == 0)

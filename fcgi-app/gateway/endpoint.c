@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "base/money.h"
 #include "dialects/json_scan.h"
+#include "gateway/affinity.h"
 #include "gateway/gateway.h"
 
 /* ---- the path ---- */
@@ -231,10 +232,11 @@ text_of(const char *body, const struct dr_span *span, char *out, size_t out_size
 		out[0] = '\0';
 }
 
-/* What a request says about how it is to be served may cost more; what has no price is
- * refused. */
-static void
-read_variants(struct dr_request *req, const char *body)
+/* The first field that this price row does not offer, its text in value; NULL: all are
+ * offered, and *ppm is what they multiply the price by. */
+static const char *
+read_variants(const struct dr_request *req, const char *body,
+    const struct dr_price *price, int64_t *ppm, char value[64])
 {
 	const struct {
 		const char *field;
@@ -242,23 +244,61 @@ read_variants(struct dr_request *req, const char *body)
 	} fields[] = { { "service_tier", &req->facts.service_tier },
 		{ "speed", &req->facts.speed },
 		{ "inference_geo", &req->facts.inference_geo } };
-	char value[64];
-	int64_t ppm;
+	int64_t one;
 
-	req->price_ppm = DR_PPM;
+	*ppm = DR_PPM;
 	for (size_t i = 0; i < DR_N_ELEMENTS(fields); i++) {
 		if (fields[i].span->len == 0)
 			continue;
-		text_of(body, fields[i].span, value, sizeof value);
-		if (dr_price_variant(req->price, fields[i].field, value, &ppm)) {
-			req->price_ppm = dr_ppm_times(req->price_ppm, ppm);
-			continue;
-		}
-		req->facts.err = DR_ERR_BAD_FIELD;
-		snprintf(req->facts.problem, sizeof req->facts.problem,
-		    "%s: \"%s\" is not offered for this model", fields[i].field, value);
-		return;
+		text_of(body, fields[i].span, value, 64);
+		if (!dr_price_variant(price, fields[i].field, value, &one))
+			return fields[i].field;
+		*ppm = dr_ppm_times(*ppm, one);
 	}
+	return NULL;
+}
+
+const char *
+dr_endpoint_variants(
+    const struct dr_request *req, const struct dr_price *price, int64_t *ppm)
+{
+	char value[64];
+	size_t len;
+
+	return read_variants(req, dr_fcgi_body(req->edge, &len), price, ppm, value);
+}
+
+/* What a request says about how it is to be served may cost more; what has no price is
+ * refused. */
+static void
+price_variants(struct dr_request *req, const char *body)
+{
+	char value[64];
+	const char *field =
+	    read_variants(req, body, req->price, &req->price_ppm, value);
+
+	if (field == NULL)
+		return;
+	req->facts.err = DR_ERR_BAD_FIELD;
+	snprintf(req->facts.problem, sizeof req->facts.problem,
+	    "%s: \"%s\" is not offered for this model", field, value);
+}
+
+/* ---- its conversation ---- */
+
+/* What clients say their session is, in the order of how much they mean it. */
+static const char *
+session_of(const struct dr_request *req)
+{
+	static const char *const names[] = { "HTTP_X_SESSION_AFFINITY",
+		"HTTP_X_CLAUDE_CODE_SESSION_ID", "HTTP_SESSION_ID", "HTTP_THREAD_ID" };
+	const char *value;
+
+	for (size_t i = 0; i < DR_N_ELEMENTS(names); i++)
+		if ((value = dr_fcgi_param(req->edge, names[i])) != NULL &&
+		    value[0] != '\0')
+			return value;
+	return NULL;
 }
 
 void
@@ -274,7 +314,10 @@ dr_endpoint_read_body(struct dr_request *req, const char *body, size_t len)
 	if (req->price == NULL) /* its first price is still to come */
 		req->model = NULL;
 	else if (req->handler->kind == DR_HANDLER_GENERATE)
-		read_variants(req, body);
+		price_variants(req, body);
+	req->asked = req->model;
+	req->affinity =
+	    dr_affinity_of(req->key.account, session_of(req), body, &req->facts);
 }
 
 /* Is `name` in the comma-separated list? An empty list holds everything. */

@@ -33,4 +33,12 @@ enum dr_req_state dr_endpoint_refuse(
 /* May the (admitted) key call this model? */
 bool dr_endpoint_allows(const struct dr_request *req, const char *model);
 
+/*
+ * What the request's variants (service_tier, speed ...) multiply this price by, into
+ * *ppm; the name of the first field that the row does not offer, or NULL. While the
+ * body is there.
+ */
+const char *dr_endpoint_variants(
+    const struct dr_request *req, const struct dr_price *price, int64_t *ppm);
+
 #endif

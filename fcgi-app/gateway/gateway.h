@@ -15,6 +15,7 @@
 #include "gateway/handler.h"
 #include "gateway/metrics.h"
 #include "gateway/providers.h"
+#include "gateway/retry_budget.h"
 #include "io/crypto.h"
 #include "io/fcgi_conn.h"
 #include "io/http_client.h"
@@ -34,6 +35,7 @@ struct dr_gateway {
 	struct dr_access_log *access_log; /* owned */
 	struct dr_metrics *metrics;       /* owned */
 	struct dr_seal_key seal_key;
+	struct dr_retry_budget retries;           /* of second attempts */
 	const struct dr_handler *const *handlers; /* borrowed, NULL-terminated */
 	struct dr_list requests;                  /* all that live */
 	size_t n_requests;

@@ -164,6 +164,26 @@ dr_providers_online(const struct dr_providers *providers, const char *model,
 	return false;
 }
 
+/* An eighth of each new one: a single slow answer turns nobody away. */
+void
+dr_provider_note_first(struct dr_provider *provider, uint64_t ms)
+{
+	uint32_t now = ms < 1 ? 1 : ms > UINT32_MAX / 8 ? UINT32_MAX / 8 : (uint32_t)ms;
+
+	DR_CHECK(provider, DR_PROVIDER_MAGIC);
+	provider->first_token_ms = provider->first_token_ms == 0
+				       ? now
+				       : (provider->first_token_ms * 7 + now + 7) / 8;
+}
+
+const char *
+dr_provider_org(const struct dr_provider *provider)
+{
+	DR_CHECK(provider, DR_PROVIDER_MAGIC);
+	return provider->record->org[0] != '\0' ? provider->record->org
+						: provider->record->name;
+}
+
 /* SplitMix64: nothing here has to be secret. */
 uint64_t
 dr_providers_random(struct dr_providers *providers)

@@ -51,6 +51,8 @@ struct dr_provider {
 	struct dr_rest_plan rest;       /* in force: an automatic one is worked out */
 	uint64_t heard_ms;              /* its node's last heartbeat to this process */
 	uint64_t flagged_ms;            /* when breaker.flagged was set */
+	uint32_t
+	    first_token_ms;  /* to the first byte of an answer, decaying; 0: unknown */
 	unsigned running;    /* leases at the last count, over all processes */
 	uint64_t counted_ms; /* dr_clock_ms() of that count by Redis */
 };
@@ -102,6 +104,11 @@ const char *dr_provider_standing(
 
 /* A fresh random number for dr_route(). */
 uint64_t dr_providers_random(struct dr_providers *providers);
+
+/* An answer's first byte came so long after it was asked. */
+void dr_provider_note_first(struct dr_provider *provider, uint64_t ms);
+/* Whose account it is: the record's org, or where that is not said its own name. */
+const char *dr_provider_org(const struct dr_provider *provider);
 
 /* An attempt ended: tell its breaker. retry_after_ms -1: none named. Logged where it
  * turns something. */

@@ -132,7 +132,10 @@ struct dr_request {
 
 	/* the call */
 	struct dr_body_facts facts;
-	const struct dr_model *model; /* borrowed from config */
+	const struct dr_model *asked; /* borrowed from config: what the body names */
+	const struct dr_model *model; /* the same, or the fallback that serves */
+	unsigned n_fallbacks;         /* of asked->fallback that were looked at */
+	uint64_t affinity;            /* its conversation; 0: none */
 	const struct dr_price *price; /* the row in force when the request started */
 	int64_t price_ppm;            /* what the request's variants multiply it by */
 	struct dr_attempt attempts[DR_MAX_ATTEMPTS];

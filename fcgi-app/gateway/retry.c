@@ -5,6 +5,7 @@
 #include "gateway/retry.h"
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "gateway/endpoint.h"
 #include "gateway/gateway.h"
 
@@ -36,6 +37,7 @@ dr_request_choose(
 		.now_ms = dr_clock_ms(),
 		.now_wall_ms = dr_clock_wall_ms(),
 		.random = dr_providers_random(req->gw->providers),
+		.affinity = req->affinity,
 	};
 
 	query.providers = dr_providers_list(req->gw->providers, &query.n_providers);
@@ -47,10 +49,108 @@ dr_retry_allowed(const struct dr_request *req)
 {
 	const struct dr_settings *s = req->config->settings;
 
+	if (req->n_attempts > 0 &&
+	    !dr_retry_budget_left(&req->gw->retries, dr_clock_ms()))
+		return false;
 	return req->n_attempts < (unsigned)s->max_attempts &&
 	       req->n_attempts < DR_MAX_ATTEMPTS && req->n_tried < DR_MAX_TRIED &&
 	       dr_clock_ms() - req->received_ms < (uint64_t)s->total_timeout;
 }
+
+void
+dr_retry_count(struct dr_request *req)
+{
+	if (req->n_attempts == 1)
+		dr_retry_budget_earn(&req->gw->retries,
+		    (unsigned)req->config->settings->retry_budget, dr_clock_ms());
+	else
+		dr_retry_budget_spend(&req->gw->retries, dr_clock_ms());
+}
+
+/* ---- fallback models ---- */
+
+/* Its price row, and what the request's variants multiply it by. False: it has none, or
+ * does not offer them. */
+static bool
+price_of(const struct dr_request *req, const struct dr_model *model,
+    const struct dr_price **price, int64_t *ppm)
+{
+	*price = dr_model_price(model, req->received_wall_ms);
+	*ppm = DR_PPM;
+	/* the body is gone from here on in no case: no head is out yet */
+	return *price != NULL && dr_endpoint_variants(req, *price, ppm) == NULL;
+}
+
+static const struct dr_model *
+next_fallback(struct dr_request *req, const struct dr_price **price, int64_t *ppm)
+{
+	const char *const *names = req->asked->fallback;
+
+	while (names[req->n_fallbacks] != NULL) {
+		const struct dr_model *model =
+		    dr_models_find(req->config->models, names[req->n_fallbacks++]);
+
+		if (model != NULL && dr_endpoint_allows(req, model->name) &&
+		    dr_providers_offer(
+			req->gw->providers, model->name, req->handler->dialect) &&
+		    price_of(req, model, price, ppm))
+			return model;
+	}
+	return NULL;
+}
+
+bool
+dr_retry_fallback(struct dr_request *req, enum dr_error err)
+{
+	const struct dr_price *price;
+	const struct dr_model *model;
+	int64_t ppm;
+
+	if (req->handler->kind != DR_HANDLER_GENERATE || !dr_retry_allowed(req) ||
+	    (err != DR_ERR_OFFLINE && err != DR_ERR_RESTING && err != DR_ERR_FULL &&
+		err != DR_ERR_OVERLOADED && err != DR_ERR_PROVIDER_ERROR &&
+		err != DR_ERR_PROVIDER_AUTH))
+		return false;
+	model = next_fallback(req, &price, &ppm);
+	if (model == NULL)
+		return false;
+	dr_log_info(request, "%s: %s is exhausted, %s serves", req->id,
+	    req->model->name, model->name);
+	req->model = model;
+	req->price = price;
+	req->price_ppm = ppm;
+	return true;
+}
+
+/* The hold has to cover the dearest of them: which one serves is not known yet. */
+int64_t
+dr_retry_estimate(const struct dr_request *req)
+{
+	const int64_t hold_output = req->config->settings->hold_output_tokens;
+	int64_t most =
+	    dr_ppm_of(dr_price_estimate(req->model, req->price, req->body_bytes,
+			  req->facts.max_tokens, req->facts.choices, hold_output),
+		req->price_ppm);
+
+	for (const char *const *name = req->model->fallback; *name != NULL; name++) {
+		const struct dr_model *model =
+		    dr_models_find(req->config->models, *name);
+		const struct dr_price *price;
+		int64_t ppm, nano;
+
+		if (model == NULL || !price_of(req, model, &price, &ppm))
+			continue;
+		nano = dr_ppm_of(
+		    dr_price_estimate(model, price, req->body_bytes,
+			req->facts.max_tokens, req->facts.choices, hold_output),
+		    ppm);
+		if (nano > most)
+			most = nano;
+	}
+	return most;
+}
+
+/* ---- nobody is left ---- */
 
 /*
  * Nobody else is left: the one that failed may be asked once more, after a short pause,

@@ -11,8 +11,21 @@
 void dr_retry_note(
     struct dr_request *req, struct dr_provider *provider, enum dr_outcome outcome);
 
-/* Attempts, room and time are left. */
+/* Attempts, room and time are left, and the process' budget of second attempts is not
+ * spent. */
 bool dr_retry_allowed(const struct dr_request *req);
+
+/* An attempt begins: the first of a request earns, each further one spends. */
+void dr_retry_count(struct dr_request *req);
+
+/*
+ * Its providers are exhausted (err says how): go on with the next fallback of the model
+ * that this key may use and this request can be priced by. False: there is none.
+ */
+bool dr_retry_fallback(struct dr_request *req, enum dr_error err);
+
+/* The most that this request can cost at its model or at one of its fallbacks. */
+int64_t dr_retry_estimate(const struct dr_request *req);
 
 /*
  * Nobody else is left: the one that failed may be asked once more, after a short pause,

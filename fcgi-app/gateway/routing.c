@@ -8,11 +8,16 @@
 
 #include <string.h>
 
+#include "gateway/affinity.h"
+
 /*
  * A count says "full" as of the last poll, and slots that other processes give back are
  * not seen before the next. Older than this it is only a hint: Redis is asked again.
  */
 #define FULL_BELIEVED_MS 100
+#define SLOWEST          4 /* times that a slow provider counts as busier */
+#define MOST_NUMBERS     16
+#define SPARE            2
 
 #define MAX_RETRY_HINT_MS 60000 /* claude-code gives up on longer waits */
 
@@ -207,6 +212,9 @@ gather(const struct dr_route_query *query, struct dr_provider **list,
 		    !dr_provider_record_serves(record, query->model, query->dialect))
 			continue;
 		survey->offered = true;
+		if (query->org != NULL && query->org[0] != '\0' &&
+		    strcmp(dr_provider_org(provider), query->org) != 0)
+			continue; /* what it is about stands with another one */
 		if (was_tried(query, provider, survey))
 			continue;
 		reason = why_not(query, provider, survey);
@@ -246,14 +254,108 @@ draw(struct dr_provider *const *list, size_t n, const struct dr_provider *other,
 	DR_WRONG("weights do not add up");
 }
 
+/*
+ * How much slower than the other it answers, 1 .. SLOWEST: none is starved for being
+ * slow, and one that was never asked counts as quick as the other.
+ */
+static uint64_t
+slowness(const struct dr_provider *of, const struct dr_provider *other)
+{
+	uint64_t times;
+
+	if (of->first_token_ms == 0 || other->first_token_ms == 0)
+		return 1;
+	times = of->first_token_ms / other->first_token_ms;
+	return times < 1 ? 1 : times > SLOWEST ? SLOWEST : times;
+}
+
 /* Is b less busy than a, each measured by its share of slots and its weight? */
 static bool
 is_freer(const struct dr_provider *b, const struct dr_provider *a)
 {
 	uint64_t room_a = (uint64_t)a->presence.slots * a->record->weight;
 	uint64_t room_b = (uint64_t)b->presence.slots * b->record->weight;
+	uint64_t busy_a = a->running, busy_b = b->running;
 
-	return b->running * room_a < a->running * room_b;
+	if (slowness(a, b) != slowness(b, a)) { /* then an idle one counts too */
+		busy_a = (busy_a + 1) * slowness(a, b);
+		busy_b = (busy_b + 1) * slowness(b, a);
+	}
+	return busy_b * room_a < busy_a * room_b;
+}
+
+/*
+ * Rendezvous: each provider's number for this conversation, the highest is its home. A
+ * heavier one has more numbers, up to MOST_NUMBERS, and takes its highest.
+ */
+static uint64_t
+number_of(uint64_t affinity, const struct dr_provider *provider, uint32_t heaviest)
+{
+	const char *name = provider->record->name;
+	uint64_t seed = dr_affinity_hash(DR_AFFINITY_SEED, name, strlen(name));
+	uint32_t n = provider->record->weight * MOST_NUMBERS / heaviest;
+	uint64_t best = 0;
+
+	for (uint32_t i = 0; i < (n > 0 ? n : 1); i++) {
+		uint64_t number = dr_affinity_mix(affinity, seed + i);
+
+		if (number > best)
+			best = number;
+	}
+	return best;
+}
+
+/* More than a quarter above its share of what runs, and of one more? A few more are
+ * always allowed, or few requests could not stay together. */
+static bool
+is_overloaded(const struct dr_provider *provider, uint64_t running, uint64_t weights)
+{
+	uint64_t share_x4 =
+	    (running + 1) * 4 * provider->record->weight / weights; /* of all */
+
+	return provider->running >= (share_x4 * 5 / 4 + 3) / 4 + SPARE;
+}
+
+static struct dr_provider *
+home(const struct dr_route_query *query, struct dr_provider *const *list, size_t n)
+{
+	struct dr_provider *best = NULL, *under = NULL;
+	uint64_t running = 0, weights = 0, best_number = 0, under_number = 0;
+	uint32_t heaviest = 1;
+
+	for (size_t i = 0; i < n; i++) {
+		running += list[i]->running;
+		weights += list[i]->record->weight;
+		if (list[i]->record->weight > heaviest)
+			heaviest = list[i]->record->weight;
+	}
+	for (size_t i = 0; i < n; i++) {
+		uint64_t number = number_of(query->affinity, list[i], heaviest);
+
+		if (best == NULL || number > best_number) {
+			best = list[i];
+			best_number = number;
+		}
+		if (!is_overloaded(list[i], running, weights) &&
+		    (under == NULL || number > under_number)) {
+			under = list[i];
+			under_number = number;
+		}
+	}
+	return under != NULL ? under : best;
+}
+
+/* Two by weight, and of these the less busy one. */
+static struct dr_provider *
+freer_of_two(
+    const struct dr_route_query *query, struct dr_provider *const *list, size_t n)
+{
+	struct dr_provider *one = draw(list, n, NULL, (uint32_t)query->random), *other;
+
+	if (n == 1)
+		return one;
+	other = draw(list, n, one, (uint32_t)(query->random >> 32));
+	return is_freer(other, one) ? other : one;
 }
 
 static int64_t
@@ -277,19 +379,15 @@ dr_route(const struct dr_route_query *query, struct dr_provider **out, int64_t *
 	struct survey survey = {
 		.err = DR_OK, .cool_ms = -1, .rest_ms = -1, .circuit_ms = -1
 	};
-	struct dr_provider *list[DR_MAX_PROVIDERS], *other;
+	struct dr_provider *list[DR_MAX_PROVIDERS];
 	size_t n = gather(query, list, &survey);
 
 	*out = NULL;
 	if (wait_ms != NULL)
 		*wait_ms = -1;
 	if (n > 0) {
-		*out = draw(list, n, NULL, (uint32_t)query->random);
-		if (n > 1) {
-			other = draw(list, n, *out, (uint32_t)(query->random >> 32));
-			if (is_freer(other, *out))
-				*out = other;
-		}
+		*out = query->affinity != 0 ? home(query, list, n)
+					    : freer_of_two(query, list, n);
 		return DR_OK;
 	}
 	if (!survey.offered)

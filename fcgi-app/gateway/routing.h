@@ -7,7 +7,10 @@
  * not flagged, not cooling down, its circuit is closed (or half open with its probe
  * free), it does not seem full, and this request has not tried it; for a stream, it
  * does not go to rest within rest_lead either. Of those with the lowest priority number
- * two are drawn by weight, and the less busy one (running / (slots * weight)) is taken.
+ * the conversation's home is taken, unless it carries more than a quarter above its
+ * share of what runs; then its next home. A request without a conversation draws two by
+ * weight and takes the less busy one (running / (slots * weight)), the slower one
+ * counting as busier, at most four times.
  */
 #ifndef DR_ROUTING_H
 #define DR_ROUTING_H
@@ -46,6 +49,8 @@ struct dr_route_query {
 	uint64_t now_ms;      /* dr_clock_ms() */
 	int64_t now_wall_ms;  /* dr_clock_wall_ms() */
 	uint64_t random;      /* dr_providers_random() */
+	uint64_t affinity;    /* dr_affinity_of(); 0: it belongs to no conversation */
+	const char *org;      /* only providers of this organisation; "" or NULL: any */
 };
 
 /*

@@ -233,11 +233,7 @@ step_admit(struct dr_request *req)
 	};
 
 	if (query.mode == DR_ADMIT_FULL) {
-		query.estimate_nano =
-		    dr_ppm_of(dr_price_estimate(req->model, req->price, req->body_bytes,
-				  req->facts.max_tokens, req->facts.choices,
-				  s->hold_output_tokens),
-			req->price_ppm);
+		query.estimate_nano = dr_retry_estimate(req);
 	}
 #ifdef DR_DEBUG
 	query.clock_offset_ms = s->test_clock_offset;
@@ -255,11 +251,11 @@ step_admit(struct dr_request *req)
 static enum dr_req_state
 check_body(struct dr_request *req)
 {
-	enum dr_req_state next = dr_endpoint_check_body(req);
+	enum dr_req_state next =
+	    !req->admitted && dr_endpoint_is_servable(req) && is_unrecorded(req)
+		? dr_fail(req, DR_ERR_UNRECORDED)
+		: dr_endpoint_check_body(req);
 
-	if (req->err == DR_OK && !req->admitted &&
-	    req->handler->kind == DR_HANDLER_GENERATE)
-		next = dr_fail(req, DR_ERR_UNRECORDED);
 	if (req->err != DR_OK && !req->admitted)
 		dr_admission_note(req->gw->admission, &req->key, req->id,
 		    req->facts.model, dr_error_info(req->err)->status,
@@ -318,6 +314,8 @@ step_route(struct dr_request *req)
 		   dr_retry_same(req, wait_ms, on_pause_over)) {
 		return DR_REQ_WAIT;
 	}
+	if (dr_retry_fallback(req, err))
+		return DR_REQ_ROUTE;
 	return dr_retry_give_up(req, err, wait_ms);
 }
 
@@ -335,7 +333,9 @@ on_pause_over(struct dr_timer *timer)
 	if (err == DR_OK)
 		take(req, provider);
 	else
-		dr_request_go(req, dr_retry_give_up(req, err, wait_ms));
+		dr_request_go(req, dr_retry_fallback(req, err)
+				       ? DR_REQ_ROUTE
+				       : dr_retry_give_up(req, err, wait_ms));
 }
 
 static void

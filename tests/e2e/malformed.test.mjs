@@ -11,7 +11,7 @@ let stack, standin, key, pids;
 let cases = 0;
 
 before(async () => {
-  stack = await startStack({ workers: 1, set: { idle_timeout: '1s', response_timeout: '1s', total_timeout: '3s', failover_after: '1s', default_rpm: '100000', default_concurrency: '1000', breaker_failures: '1000', cooldown: '10ms', cooldown_max: '10ms', max_body: '1MiB' } });
+  stack = await startStack({ workers: 1, set: { idle_timeout: '1s', response_timeout: '1s', total_timeout: '3s', failover_after: '1s', default_rpm: '100000', default_concurrency: '1000', retry_budget: '1000', breaker_failures: '1000', cooldown: '10ms', cooldown_max: '10ms', max_body: '1MiB' } });
   standin = await stack.standin();
   await stack.provider('main', standin.url, { models: [MODEL] });
   key = await stack.key_of(await stack.account_with('100000.00'));

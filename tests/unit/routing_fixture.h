@@ -20,7 +20,7 @@
 
 #define NOW      UINT64_C(5000000)
 #define MIDNIGHT (INT64_C(20000) * 86400000) /* wall clock, 00:00 UTC */
-#define MOST     4
+#define MOST     5
 
 #define REDIS_NOW INT64_C(1700000000000)
 
