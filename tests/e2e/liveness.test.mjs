@@ -18,7 +18,7 @@ before(async () => {
   stack = await startStack({
     workers: 2,
     set: {
-      heartbeat_ttl: '1500ms', heartbeat_gap: '0s', providers_poll: '50ms', rest_lead: '5m', watcher_ttl: '1500ms', probe_interval: '100ms',
+      heartbeat_ttl: '3s', heartbeat_gap: '0s', providers_poll: '50ms', rest_lead: '5m', watcher_ttl: '3s', probe_interval: '100ms',
       probe_backoff_max: '200ms', probe_timeout: '5s', response_timeout: '10s', default_rpm: '100000', default_concurrency: '1000', breaker_failures: '1000',
     },
   });
@@ -88,7 +88,7 @@ test('a heartbeat is checked: token, form, rate; and answered as errors of /v1 a
   for (const base of [stack.nginx, stack.lighttpd]) {
     await everybodySays('the token is known', () => beat(first, {}, { base }), (h) => h.status === 200);
     const good = await beat(first, { models: [model, 'moon'], free: 3, version: '1.0', resting_at: 0 }, { base });
-    assert.deepEqual(good.json, { object: 'heartbeat', provider: 'checked', ttl_ms: 1500, models: [model] });
+    assert.deepEqual(good.json, { object: 'heartbeat', provider: 'checked', ttl_ms: 3000, models: [model] });
     const rows = [
       [undefined, {}, 401, 'Missing provider token', null],
       ['drp_nonsense', {}, 401, 'Invalid provider token', 'invalid_token'],
