@@ -85,6 +85,10 @@ const struct dr_price *dr_model_price(const struct dr_model *model, int64_t wall
 bool dr_price_variant(const struct dr_price *price, const char *field,
     const char *value, int64_t *multiplier_ppm) DR_MUSTCHECK;
 
+/* The tier in force for a whole prompt of so many tokens, cached ones included. */
+const struct dr_price_tier *dr_price_tier_for(
+    const struct dr_price *price, int64_t prompt);
+
 /* Two multipliers in force at once; rounded up, at most 1000 times. */
 int64_t dr_ppm_times(int64_t a_ppm, int64_t b_ppm);
 

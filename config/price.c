@@ -59,8 +59,8 @@ times(int64_t price, int64_t n)
 
 /* Exactly `above_tokens` still belongs to the tier below, as vendors put it ("> 200K").
  */
-static const struct dr_price_tier *
-tier_for(const struct dr_price *price, int64_t prompt)
+const struct dr_price_tier *
+dr_price_tier_for(const struct dr_price *price, int64_t prompt)
 {
 	const struct dr_price_tier *tier = price->tiers;
 
@@ -128,7 +128,7 @@ dr_price_times(
 {
 	int64_t prompt = count(usage->input) + count(usage->cache_read) +
 			 count(usage->cache_write_5m) + count(usage->cache_write_1h);
-	const struct dr_price_tier *tier = tier_for(price, prompt);
+	const struct dr_price_tier *tier = dr_price_tier_for(price, prompt);
 	unsigned __int128 tokens, searches;
 
 	DR_ASSERT(multiplier_ppm >= 0 && multiplier_ppm <= MAX_MULTIPLIER);
@@ -155,7 +155,7 @@ dr_price_estimate(const struct dr_model *model, const struct dr_price *price,
 	int64_t input =
 	    prompt < (size_t)model->context ? (int64_t)prompt : model->context;
 	int64_t output = max_tokens >= 0 ? max_tokens : model->max_output;
-	const struct dr_price_tier *tier = tier_for(price, input);
+	const struct dr_price_tier *tier = dr_price_tier_for(price, input);
 
 	if (output > hold_output)
 		output = hold_output;

@@ -1,9 +1,11 @@
 /*
- * key - GET /v1/key: the calling key: its limits and what is left of them, its budget,
- * the account's balance. Read in one script, so that the numbers belong together.
+ * key - GET /v1/key: the calling key: its limits and what is left of them, its budget
+ * and when that begins anew, when the key expires, the account's balance. Read in one
+ * script, so that the numbers belong together.
  */
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/money.h"
@@ -27,9 +29,25 @@ add_usd(struct dr_strbuf *out, const char *name, int64_t nano)
 	dr_strbuf_addf(out, ",\"%s\":\"%s\"", name, usd);
 }
 
+/* 0: null. */
+static void
+add_time(struct dr_strbuf *out, const char *name, int64_t ms)
+{
+	char when[DR_CLOCK_TEXT];
+
+	if (ms == 0) {
+		dr_strbuf_addf(out, ",\"%s\":null", name);
+		return;
+	}
+	dr_clock_format(ms, when);
+	dr_strbuf_addf(out, ",\"%s\":\"%s\"", name, when);
+}
+
 static void
 add_budget(struct dr_strbuf *out, const struct dr_key_state *k)
 {
+	int64_t left = k->budget_nano - k->spent_nano - k->held_nano;
+
 	if (!k->has_budget) {
 		dr_strbuf_adds(out, ",\"budget\":null");
 		return;
@@ -38,10 +56,13 @@ add_budget(struct dr_strbuf *out, const struct dr_key_state *k)
 	dr_json_add_string(out, k->period);
 	dr_strbuf_adds(out, ",\"window\":");
 	dr_json_add_string(out, k->window);
+	dr_strbuf_adds(out, ",\"time_zone\":");
+	dr_json_add_string(out, k->zone[0] != '\0' ? k->zone : "UTC");
+	add_time(out, "resets_at", k->window_end_ms);
 	add_usd(out, "limit_usd", k->budget_nano);
 	add_usd(out, "spent_usd", k->spent_nano);
 	add_usd(out, "held_usd", k->held_nano);
-	add_usd(out, "remaining_usd", k->budget_nano - k->spent_nano - k->held_nano);
+	add_usd(out, "remaining_usd", left > 0 ? left : 0);
 	dr_strbuf_addc(out, '}');
 }
 
@@ -77,6 +98,9 @@ write_key(
 	    "{\"object\":\"key\",\"id\":\"%s\",\"account\":\"%s\",\"name\":",
 	    req->key.key_id, req->key.account);
 	dr_json_add_string(out, k->name);
+	add_time(out, "created_at", k->created_ms);
+	add_time(out, "expires_at", k->expires_ms);
+	add_time(out, "used_at", k->used_ms);
 	dr_strbuf_addf(out,
 	    ",\"rpm\":{\"limit\":%lld,\"remaining\":%lld},"
 	    "\"concurrency\":{\"limit\":%lld,\"remaining\":%lld}",
@@ -86,6 +110,7 @@ write_key(
 	    (long long)(k->concurrency > k->running ? k->concurrency - k->running : 0));
 	add_budget(out, k);
 	add_models(out, k->models);
+	add_usd(out, "spent_usd", k->spent_total_nano);
 	add_usd(out, "balance_usd", k->balance_nano);
 	add_usd(out, "balance_held_usd", k->balance_held_nano);
 	dr_strbuf_addf(out, ",\"balance_nano_usd\":%lld}", (long long)k->balance_nano);

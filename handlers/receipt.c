@@ -25,20 +25,28 @@ struct receipt_call {
 	char id[DR_REQUEST_ID_SIZE];
 };
 
-/* The same provider has the same alias in all receipts of an account, and another one
- * in those of another. */
+/*
+ * The same provider has the same alias in all receipts of an account, and another one
+ * in those of another. The key of the secrets goes in: without it, whoever guesses a
+ * name could tell whether it is right.
+ */
 static void
-alias_of(const char *account, const char *provider, char out[2 + ALIAS_HEX + 1])
+alias_of(const struct dr_seal_key *key, const char *account, const char *provider,
+    char out[2 + ALIAS_HEX + 1])
 {
-	char text[256], sha[DR_SHA256_HEX];
+	char text[DR_SEAL_KEY_BYTES + 256], sha[DR_SHA256_HEX];
 
-	snprintf(text, sizeof text, "%s/%s", account, provider);
-	dr_sha256_hex(text, strlen(text), sha);
+	memcpy(text, key->bytes, DR_SEAL_KEY_BYTES);
+	snprintf(text + DR_SEAL_KEY_BYTES, sizeof text - DR_SEAL_KEY_BYTES, "%s/%s",
+	    account, provider);
+	dr_sha256_hex(text, DR_SEAL_KEY_BYTES + strlen(text + DR_SEAL_KEY_BYTES), sha);
+	dr_wipe(text, sizeof text);
 	snprintf(out, 2 + ALIAS_HEX + 1, "p_%.*s", ALIAS_HEX, sha);
 }
 
 static void
-clean_attempts(struct json_object *receipt, const char *account)
+clean_attempts(
+    struct json_object *receipt, const struct dr_seal_key *key, const char *account)
 {
 	struct json_object *attempts = json_object_object_get(receipt, "attempts");
 	char alias[2 + ALIAS_HEX + 1];
@@ -50,7 +58,7 @@ clean_attempts(struct json_object *receipt, const char *account)
 		const char *name =
 		    json_object_get_string(json_object_object_get(attempt, "provider"));
 
-		alias_of(account, name != NULL ? name : "", alias);
+		alias_of(key, account, name != NULL ? name : "", alias);
 		json_object_object_add(
 		    attempt, "provider", json_object_new_string(alias));
 		json_object_object_del(attempt, "why"); /* the provider's words */
@@ -66,6 +74,26 @@ add_rate(struct json_object *to, const char *name, int64_t nano)
 	json_object_object_add(to, name, json_object_new_string(usd));
 }
 
+static int64_t
+count_of(struct json_object *usage, const char *name)
+{
+	int64_t n = json_object_get_int64(json_object_object_get(usage, name));
+
+	return n > 0 ? n : 0;
+}
+
+/* The tier that the prompt's length has put in force (config/price.c). */
+static const struct dr_price_tier *
+tier_of(const struct dr_price *price, struct json_object *receipt)
+{
+	struct json_object *usage = json_object_object_get(receipt, "usage");
+	int64_t prompt = count_of(usage, "input") + count_of(usage, "cache_read") +
+			 count_of(usage, "cache_write_5m") +
+			 count_of(usage, "cache_write_1h");
+
+	return dr_price_tier_for(price, prompt);
+}
+
 /* The rates of the row, where models.json still has it. */
 static void
 add_price(struct json_object *receipt, const struct dr_models *models)
@@ -79,7 +107,7 @@ add_price(struct json_object *receipt, const struct dr_models *models)
 
 	for (size_t i = 0; model != NULL && date != NULL && i < model->n_prices; i++) {
 		const struct dr_price *price = &model->prices[i];
-		const struct dr_price_tier *tier = &price->tiers[0];
+		const struct dr_price_tier *tier = tier_of(price, receipt);
 		struct json_object *row;
 
 		if (strcmp(price->date, date) != 0)
@@ -91,6 +119,7 @@ add_price(struct json_object *receipt, const struct dr_models *models)
 		add_rate(row, "cache_read_usd_per_million", tier->cache_read);
 		add_rate(row, "cache_write_5m_usd_per_million", tier->cache_write_5m);
 		add_rate(row, "cache_write_1h_usd_per_million", tier->cache_write_1h);
+		add_rate(row, "web_search_usd", price->web_search);
 		json_object_object_add(receipt, "price", row);
 		return;
 	}
@@ -123,7 +152,7 @@ answer_receipt(struct dr_request *req, const char *id, const char *text)
 	}
 	json_object_object_add(receipt, "object", json_object_new_string("receipt"));
 	json_object_object_del(receipt, "provider_message");
-	clean_attempts(receipt, req->key.account);
+	clean_attempts(receipt, &req->gw->seal_key, req->key.account);
 	add_price(receipt, req->config->models);
 	unpack_raw_usage(receipt);
 	dr_strbuf_init(&out, MAX_ANSWER);

@@ -9,11 +9,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "operator/ctl_ledger.h"
@@ -21,6 +23,8 @@
 #include "scripts/scripts.h"
 
 #define MAX_WORDS 100000 /* fields of an opening */
+/* So long before the first row that stays, a window is over in every time zone. */
+#define OVER_MS (INT64_C(3) * 86400000)
 
 struct trimming {
 	FILE *file;
@@ -73,34 +77,107 @@ trim_row(void *arg, const char *id, const struct ctl_reply *fields)
 	return ferror(t->file) == 0;
 }
 
-/* Everything is on disk, the folder's entry too far as the file system says so. */
+/* The name of the file is an entry of its folder, which is on disk only once the folder
+ * was synced too. */
+static bool
+sync_folder(const char *path)
+{
+	char *copy = dr_strdup(path);
+	int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	bool ok = fd >= 0 && fsync(fd) == 0;
+
+	if (fd >= 0)
+		close(fd);
+	free(copy);
+	return ok;
+}
+
 static bool
 finish_file(FILE *file, const char *path)
 {
 	bool ok = fflush(file) == 0 && ferror(file) == 0 && fsync(fileno(file)) == 0;
 
-	ok = fclose(file) == 0 && ok;
+	ok = fclose(file) == 0 && ok && sync_folder(path);
 	if (!ok)
 		ctl_fail(CTL_FAILED, "--export: %s: %s: nothing was trimmed", path,
 		    strerror(errno));
 	return ok;
 }
 
+/* ---- the script's words ---- */
+
 struct word_list {
-	const char **words;
+	char **words; /* all owned */
 	size_t n;
+	const char *over; /* windows before this day are long over */
+	bool of_old;      /* gather those windows, or else all other sums */
 };
 
 static void
-add_word(void *arg, const char *name, int64_t n)
+add_text(struct word_list *list, const char *text, size_t len)
+{
+	DR_ASSERT(list->n < MAX_WORDS);
+	list->words[list->n++] = dr_strndup(text, len);
+}
+
+static void
+add_number(struct word_list *list, int64_t n)
+{
+	char text[24];
+
+	snprintf(text, sizeof text, "%" PRId64, n);
+	add_text(list, text, strlen(text));
+}
+
+/* "spent:KID:2026-11-22", or a month's "spent:KID:2026-11", of a window that ended days
+ * ago wherever the account's midnight lies. */
+static bool
+is_long_over(const char *name, const char *over)
+{
+	const char *window = strrchr(name, ':') + 1;
+
+	return strncmp(name, "spent:", 6) == 0 && strcmp(window, "total") != 0 &&
+	       strncmp(window, over, strlen(window)) < 0;
+}
+
+static void
+add_sum(void *arg, const char *name, int64_t n)
 {
 	struct word_list *list = arg;
-	char *text = dr_malloc(24);
+	bool old = is_long_over(name, list->over);
 
-	DR_ASSERT(list->n + 2 < MAX_WORDS);
-	snprintf(text, 24, "%" PRId64, n);
-	list->words[list->n++] = name;
-	list->words[list->n++] = text;
+	if (old != list->of_old)
+		return;
+	if (old) {
+		const char *key = name + strlen("spent:"), *colon = strchr(key, ':');
+
+		add_text(list, key, (size_t)(colon - key));
+		add_text(list, colon + 1, strlen(colon + 1));
+	} else {
+		add_text(list, name, strlen(name));
+	}
+	add_number(list, n);
+}
+
+/* What ledger_trim.lua wants after its keys. */
+static void
+add_arguments(struct word_list *list, const char *until, const char *keep,
+    const struct trimming *t)
+{
+	size_t count;
+
+	add_text(list, until, strlen(until));
+	add_text(list, keep, strlen(keep));
+	count = list->n++; /* filled below */
+	add_text(list, "until", 5);
+	add_text(list, t->last, strlen(t->last));
+	add_text(list, "balance", 7);
+	add_number(list, t->balance);
+	ctl_sums_each(t->sums, add_sum, list);
+	list->words[count] = dr_malloc(24);
+	snprintf(list->words[count], 24, "%zu", (list->n - count - 1) / 2);
+	list->of_old = true;
+	ctl_sums_each(t->sums, add_sum, list);
 }
 
 /* -1: said so. */
@@ -108,33 +185,31 @@ static int64_t
 take_out(struct ctl *ctl, const char *account, const char *until, const char *keep,
     const struct trimming *t)
 {
-	char ledger[CTL_KEY_SIZE], opening[CTL_KEY_SIZE], tag[CTL_KEY_SIZE],
-	    balance[24];
-	struct word_list list = { dr_calloc(MAX_WORDS + 1, sizeof(char *)), 0 };
+	static const char *const names[] = { "ledger", "opening", "account" };
+	char key[CTL_KEY_SIZE], tag[CTL_KEY_SIZE], over[DR_CLOCK_TEXT];
+	struct word_list list = { .words = dr_calloc(MAX_WORDS + 1, sizeof(char *)),
+		.over = over };
 	struct ctl_reply reply;
 	int64_t n = -1;
-	size_t fixed;
 
-	ctl_account_key(account, "ledger", ledger);
-	ctl_account_key(account, "opening", opening);
+	dr_clock_format_s(strtoll(keep, NULL, 10) - OVER_MS, over);
+	over[10] = '\0';
+	for (size_t i = 0; i < DR_N_ELEMENTS(names); i++) {
+		ctl_account_key(account, names[i], key);
+		add_text(&list, key, strlen(key));
+	}
 	snprintf(tag, sizeof tag, "{a:%s}", account);
-	snprintf(balance, sizeof balance, "%" PRId64, t->balance);
-	const char *const first[] = { ledger, opening, until, keep, "until", t->last,
-		"balance", balance };
-
-	memcpy(list.words, first, sizeof first);
-	list.n = fixed = DR_N_ELEMENTS(first);
-	ctl_sums_each(t->sums, add_word, &list);
-	list.words[list.n] = NULL;
-	if (ctl_script(ctl, &reply, tag, &dr_script_ledger_trim, 2, list.words)) {
+	add_arguments(&list, until, keep, t);
+	if (ctl_script(ctl, &reply, tag, &dr_script_ledger_trim, DR_N_ELEMENTS(names),
+		(const char *const *)list.words)) {
 		n = reply.number;
 		ctl_reply_free(&reply);
 		if (n < 0)
 			ctl_fail(CTL_FAILED,
 			    "%s: somebody else has trimmed it meanwhile", account);
 	}
-	for (size_t i = fixed + 1; i < list.n; i += 2)
-		free((char *)list.words[i]);
+	for (size_t i = 0; i < list.n; i++)
+		free(list.words[i]);
 	free(list.words);
 	return n;
 }

@@ -12,7 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/strbuf.h"
 #include "operator/ctl_ledger.h"
+
+#define MAX_TOLD (64 * 1024 * 1024)
 
 struct verification {
 	struct ctl *ctl;
@@ -22,6 +25,7 @@ struct verification {
 	struct ctl_sums *spent;    /* "spent:KID:WINDOW" */
 	struct ctl_sums *requests; /* id -> rows: 1 charge, 2 abandoned, 3 both */
 	unsigned long rows, differences;
+	struct dr_strbuf told; /* a line for each difference */
 };
 
 /* One difference, for people or as JSON lines. */
@@ -30,11 +34,13 @@ differs(struct verification *v, const char *where, int64_t expected, int64_t fou
 {
 	v->differences++;
 	if (v->ctl->json)
-		printf("{\"account\":\"%s\",\"where\":\"%s\",\"expected\":%" PRId64
-		       ",\"found\":%" PRId64 "}\n",
+		dr_strbuf_addf(&v->told,
+		    "{\"account\":\"%s\",\"where\":\"%s\",\"expected\":%" PRId64
+		    ",\"found\":%" PRId64 "}\n",
 		    v->account, where, expected, found);
 	else
-		printf("%s: %s: expected %" PRId64 ", found %" PRId64 "\n", v->account,
+		dr_strbuf_addf(&v->told,
+		    "%s: %s: expected %" PRId64 ", found %" PRId64 "\n", v->account,
 		    where, expected, found);
 }
 
@@ -216,34 +222,62 @@ struct run {
 	unsigned long accounts, rows, differences;
 };
 
+/* One look at the books. *changed: rows were trimmed away while they were read, so what
+ * was found means nothing. */
+static bool
+look(struct verification *v, const struct ctl_reply *books, bool *changed)
+{
+	char key[CTL_KEY_SIZE];
+	struct ctl_reply until;
+	bool ok = true;
+
+	v->balance = ctl_field_number(&books->items[2], "balance");
+	ctl_sums_take(v->spent, &books->items[2], "spent:");
+	ctl_account_key(v->account, "ledger", key);
+	if (books->items[0].text[0] != '\0')
+		ok = ctl_each_row(v->ctl, key, "-", books->items[0].text, check_row, v);
+	ctl_account_key(v->account, "opening", key);
+	if (!ok || !ctl_command(
+		       v->ctl, &until, (const char *[]){ "HGET", key, "until", NULL }))
+		return false;
+	*changed = strcmp(until.text, ctl_field(&books->items[2], "until")) != 0;
+	ctl_reply_free(&until);
+	if (!*changed)
+		check_account(v, books);
+	return true;
+}
+
+/* Differences are told only once it is known that the rows were all there. */
 static bool
 verify_account(struct ctl *ctl, const char *account, void *arg)
 {
 	struct run *run = arg;
-	struct verification v = {
-		.ctl = ctl, .account = account, .receipts = run->receipts
-	};
-	char ledger[CTL_KEY_SIZE];
-	struct ctl_reply books;
-	bool ok = true;
+	bool ok = true, changed = true;
 
-	if (!ctl_account_read(ctl, account, &books))
-		return false;
-	v.spent = ctl_sums_new();
-	v.requests = ctl_sums_new();
-	v.balance = ctl_field_number(&books.items[2], "balance");
-	ctl_sums_take(v.spent, &books.items[2], "spent:");
-	ctl_account_key(account, "ledger", ledger);
-	if (books.items[0].text[0] != '\0')
-		ok = ctl_each_row(ctl, ledger, "-", books.items[0].text, check_row, &v);
-	if (ok)
-		check_account(&v, &books);
-	ctl_reply_free(&books);
-	ctl_sums_free(&v.spent);
-	ctl_sums_free(&v.requests);
-	run->accounts++;
-	run->rows += v.rows;
-	run->differences += v.differences;
+	while (ok && changed) {
+		struct verification v = { .ctl = ctl,
+			.account = account,
+			.receipts = run->receipts,
+			.spent = ctl_sums_new(),
+			.requests = ctl_sums_new() };
+		struct ctl_reply books;
+
+		dr_strbuf_init(&v.told, MAX_TOLD);
+		ok = ctl_account_read(ctl, account, &books);
+		if (ok) {
+			ok = look(&v, &books, &changed);
+			ctl_reply_free(&books);
+		}
+		if (ok && !changed) {
+			fputs(v.told.data, stdout);
+			run->accounts++;
+			run->rows += v.rows;
+			run->differences += v.differences;
+		}
+		dr_strbuf_fini(&v.told);
+		ctl_sums_free(&v.spent);
+		ctl_sums_free(&v.requests);
+	}
 	return ok;
 }
 

@@ -4,6 +4,7 @@
  */
 #include "operator/ctl_zone.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,18 +46,28 @@ fixed_offset(const char *zone, long *minutes)
 	return true;
 }
 
-/* A name that tzdata has; never a path out of it. */
+/* A name that tzdata has; never a path out of it. libc takes a folder ("Europe"), or
+ * any other file, for UTC without a word: the file itself must say what it is. */
 static bool
 is_known(const char *zone)
 {
-	char path[256];
+	char path[256], magic[4] = "";
+	bool known;
+	int fd;
 
 	if (zone[0] == '/' || zone[0] == '.' || strstr(zone, "..") != NULL ||
 	    zone[0] == '\0' || zone[strlen(zone) - 1] == '/')
 		return false;
+	if (strlen(zone) >= 100 || strchr(zone, ':') != NULL)
+		return false;
 	snprintf(path, sizeof path, ZONE_PATHS "%s", zone);
-	return strlen(zone) < 100 && strchr(zone, ':') == NULL &&
-	       access(path, R_OK) == 0;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	known = read(fd, magic, sizeof magic) == (ssize_t)sizeof magic &&
+		memcmp(magic, "TZif", sizeof magic) == 0;
+	close(fd);
+	return known;
 }
 
 /* The first second in (from, to] at which the offset is another. */

@@ -47,6 +47,7 @@ DR_UNIT_TESTS = \
 	tests/unit/test_lease \
 	tests/unit/test_liveness \
 	tests/unit/test_loop \
+	tests/unit/test_metering \
 	tests/unit/test_metrics \
 	tests/unit/test_metrics_text \
 	tests/unit/test_models \

@@ -80,7 +80,7 @@ struct dr_admit_query {
 struct dr_admitted {
 	int64_t now_ms;
 	int64_t hold_nano;
-	char window[DR_WINDOW_SIZE];         /* in which the charge will count, UTC */
+	char window[DR_WINDOW_SIZE];         /* in which the charge will count */
 	int64_t rpm, rpm_left, rpm_reset_ms; /* reset: when the minute is empty again */
 	int64_t concurrency, concurrency_left;
 	int64_t balance_left;   /* what is neither spent nor held */
@@ -179,6 +179,8 @@ uint64_t dr_admission_spool_bytes(const struct dr_admission *admission);
 
 struct dr_key_state { /* texts are borrowed, valid during the callback */
 	const char *name, *period, *window, *models;
+	const char *zone;      /* by which its days begin; "": UTC */
+	int64_t window_end_ms; /* 0: never */
 	int64_t now_ms;
 	int64_t created_ms, expires_ms, used_ms; /* 0: unknown, never */
 	int64_t rpm, rpm_used, concurrency, running;

@@ -25,7 +25,8 @@ read_state(const struct dr_reply *reply, struct dr_key_state *k)
 		[15] = &k->spent_total_nano,
 		[16] = &k->balance_nano,
 		[17] = &k->balance_held_nano,
-		[18] = &k->account_running };
+		[18] = &k->account_running,
+		[21] = &k->window_end_ms };
 
 	for (size_t i = 0; i < DR_N_ELEMENTS(numbers); i++)
 		if (numbers[i] != NULL)
@@ -34,6 +35,7 @@ read_state(const struct dr_reply *reply, struct dr_key_state *k)
 	k->period = dr_reply_string(dr_reply_at(reply, 11), NULL);
 	k->window = dr_reply_string(dr_reply_at(reply, 12), NULL);
 	k->models = dr_reply_string(dr_reply_at(reply, 19), NULL);
+	k->zone = dr_reply_string(dr_reply_at(reply, 20), NULL);
 	k->has_budget = k->budget_nano >= 0;
 	if (!k->has_budget)
 		k->budget_nano = 0;

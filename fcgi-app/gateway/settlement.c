@@ -157,6 +157,9 @@ write_receipt(struct dr_strbuf *out, const struct dr_request *req, int64_t charg
 	add_times(out, req);
 	add_attempts(out, req);
 	add_usage(out, req);
+	if (req->price_ppm != DR_PPM) /* a dearer variant: few are */
+		dr_strbuf_addf(
+		    out, ",\"price_multiplier_ppm\":%lld", (long long)req->price_ppm);
 	dr_strbuf_addf(out,
 	    ",\"price_date\":\"%s\",\"hold_nano_usd\":%lld,\"charge_nano_usd\":%lld}",
 	    req->price->date, (long long)req->ticket.admitted.hold_nano,

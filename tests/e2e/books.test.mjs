@@ -105,6 +105,25 @@ test('what a key may changes at once', async () => {
   assert.equal((await ask(mine)).status, 200);
 });
 
+test('a key says what it may, what is left, and when its budget begins anew', async () => {
+  const mine = await stack.key_of(account), id = mine.split('-').at(-2);
+  const read = async () => (await call(stack.nginx, { method: 'GET', path: '/v1/key', headers: { 'x-api-key': mine } })).json;
+  assert.deepEqual([(await read()).expires_at, (await read()).budget, (await read()).models], [null, null, null]);
+  await stack.ctl('account', 'set', account, '--tz', 'Asia/Kolkata'); // no summer time: midnight is 18:30 UTC
+  await stack.ctl('key', 'set', id, '--budget', '2.50', '--budget-period', 'day', '--expires', '2099-01-01', '--models', MODEL);
+  assert.equal((await ask(mine)).status, 200);
+  const got = await until('settled', async () => { const k = await read(); return k.budget.held_usd === '0' && k.budget.spent_usd !== '0' && k; });
+  assert.equal(got.expires_at, '2099-01-01T00:00:00.000Z');
+  assert.match(got.created_at, /^20.*Z$/);
+  assert.deepEqual(got.models, [MODEL]);
+  assert.equal(got.budget.time_zone, 'Asia/Kolkata');
+  assert.match(got.budget.resets_at, /T18:30:00\.000Z$/);
+  assert.ok(Date.parse(got.budget.resets_at) > Date.now() && Date.parse(got.budget.resets_at) <= Date.now() + 86400_000);
+  assert.equal(got.budget.window, new Date(Date.parse(got.budget.resets_at) - 86400_000 + 19800_000).toISOString().slice(0, 10));
+  assert.deepEqual([got.budget.limit_usd, got.budget.spent_usd, got.spent_usd], ['2.5', '0.00375', '0.00375']);
+  assert.equal(got.budget.remaining_usd, '2.49625');
+});
+
 test('the books add up, and what the provider served is what was asked', async () => {
   await until('verified', async () => /, 0 differences/.test(await stack.ctl('ledger', 'verify', '--receipts').catch((error) => error.stdout)));
   const rows = await stack.json('provider', 'usage');

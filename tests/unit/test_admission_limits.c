@@ -298,7 +298,7 @@ struct key_answer {
 	unsigned n_done;
 	enum dr_error err;
 	struct dr_key_state state;
-	char name[32], period[8], window[DR_WINDOW_SIZE], models[32];
+	char name[32], period[8], window[DR_WINDOW_SIZE], models[32], zone[32];
 };
 
 static void
@@ -316,6 +316,7 @@ on_key(struct dr_key_read *read, enum dr_error err, const struct dr_key_state *s
 	snprintf(answer->period, sizeof answer->period, "%s", state->period);
 	snprintf(answer->window, sizeof answer->window, "%s", state->window);
 	snprintf(answer->models, sizeof answer->models, "%s", state->models);
+	snprintf(answer->zone, sizeof answer->zone, "%s", state->zone);
 }
 
 static enum dr_error
@@ -403,19 +404,24 @@ a_budgets_day_is_the_accounts_own(void **state)
 	static const struct {
 		int64_t at_ms; /* UTC */
 		const char *period, *window;
+		int64_t ends_ms;
 	} rows[] = {
-		{ INT64_C(1792878960000), "day", "2026-10-24" }, /* 24th 21:56 */
-		{ INT64_C(1792879260000), "day", "2026-10-25" }, /* 24th 22:01 */
-		{ INT64_C(1792968960000), "day", "2026-10-25" }, /* 25th 22:56 */
-		{ INT64_C(1792969260000), "day", "2026-10-26" }, /* 25th 23:01 */
-		{ INT64_C(1793487360000), "month", "2026-10" },  /* 31st 22:56 */
-		{ INT64_C(1793487660000), "month", "2026-11" },  /* 31st 23:01 */
+		/* 24th 21:56; 24th 22:01 and 25th 22:56, a day of 25 hours; 25th 23:01
+		 */
+		{ INT64_C(1792878960000), "day", "2026-10-24", INT64_C(1792879200000) },
+		{ INT64_C(1792879260000), "day", "2026-10-25", INT64_C(1792969200000) },
+		{ INT64_C(1792968960000), "day", "2026-10-25", INT64_C(1792969200000) },
+		{ INT64_C(1792969260000), "day", "2026-10-26", INT64_C(1793055600000) },
+		/* 31st 22:56, 31st 23:01 */
+		{ INT64_C(1793487360000), "month", "2026-10", INT64_C(1793487600000) },
+		{ INT64_C(1793487660000), "month", "2026-11", INT64_C(1796079600000) },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < DR_N_ELEMENTS(rows); i++) {
 		struct dr_admit_query query = usual();
 		struct attempt attempt;
+		struct key_answer k;
 
 		open_account(1000000);
 		add_key("x7y8z9", "budget 500000");
@@ -427,6 +433,10 @@ a_budgets_day_is_the_accounts_own(void **state)
 		query.clock_offset_ms = rows[i].at_ms - redis_now();
 		assert_int_equal(reserve(&attempt, &query), DR_OK);
 		assert_string_equal(attempt.ticket.admitted.window, rows[i].window);
+		assert_int_equal(read_key(&k, &the_key, query.clock_offset_ms), DR_OK);
+		assert_string_equal(k.window, rows[i].window);
+		assert_string_equal(k.zone, "Europe/Berlin");
+		assert_int_equal(k.state.window_end_ms, rows[i].ends_ms);
 		drop(&attempt);
 	}
 }

@@ -98,6 +98,29 @@ a_zones_offsets_are_kept_with_the_account(void **state)
 	}
 }
 
+/* libc takes what it does not know for UTC, so a folder of zones must not pass for one.
+ */
+static void
+what_is_no_zone_is_refused_and_changes_nothing(void **state)
+{
+	static const char *const rows[] = { "Europe", "Europe/", "zone.tab",
+		"Mars/City", "../../../etc/passwd", "/etc/localtime", "+15:00", "+5:30",
+		"+05:60", "5", "''" };
+	char account[64], line[200];
+
+	(void)state;
+	snprintf(account, sizeof account, "%s", new_account("1"));
+	CTL_STATUS(0, "account set %s --tz Asia/Tokyo", account);
+	for (size_t i = 0; i < DR_N_ELEMENTS(rows); i++) {
+		int status = ctl("account set %s --tz %s", account, rows[i]);
+
+		if (status != 2 || strstr(err, "--tz") == NULL)
+			fail_msg("%s: status %d: %s", rows[i], status, err);
+	}
+	snprintf(line, sizeof line, "HGET {a:%s}:account tz", account);
+	assert_string_equal(ask(store, line).text, "Asia/Tokyo");
+}
+
 int
 main(void)
 {
@@ -105,6 +128,7 @@ main(void)
 		cmocka_unit_test(a_keys_limits_are_changed_one_by_one_and_lifted),
 		cmocka_unit_test(a_rotated_key_has_a_new_secret_and_remembers_the_old),
 		cmocka_unit_test(a_zones_offsets_are_kept_with_the_account),
+		cmocka_unit_test(what_is_no_zone_is_refused_and_changes_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, ctl_setup, ctl_teardown);

@@ -239,6 +239,51 @@ what_is_trimmed_stands_in_the_file_and_in_the_opening(void **state)
 	CTL_STATUS(1, "ledger verify %s", account);
 }
 
+static int64_t
+in_account(const char *command, const char *field)
+{
+	char line[200];
+
+	snprintf(line, sizeof line, "%s {a:%s}:account %s", command, account, field);
+	return ask(store, line).number;
+}
+
+/* Two fields for each key and day would fill the account for ever. What rows that stay
+ * say of such a window stays; so does what is held in it, and windows near the edge. */
+static void
+trimming_forgets_windows_that_are_long_over(void **state)
+{
+	char file[200];
+
+	(void)state;
+	write_books();
+	snprintf(file, sizeof file, "%s", in_dir("export.jsonl"));
+	redis_words("HSET {a:%s}:account aaaaaa.held:2026-11-02 0 balance 843 "
+		    "aaaaaa.spent:total 117 aaaaaa.spent:2026-11-03 107",
+	    account);
+	redis_words("XADD {a:%s}:ledger %lld-0 type charge req r9 key aaaaaa nano -7 "
+		    "balance 843 window 2026-11-03",
+	    account, noon(8));
+	CTL_STATUS(0, "ledger verify %s", account);
+	CTL_STATUS(0, "ledger trim %s --before 2026-11-07 --export %s", account, file);
+	unlink(file);
+	CTL_STATUS(0, "ledger verify %s", account);
+	CTL_SAID("1 rows, 0 differences", out);
+	assert_int_equal(in_account("HEXISTS", "aaaaaa.spent:2026-11-02"), 0);
+	assert_int_equal(in_account("HEXISTS", "aaaaaa.held:2026-11-02"), 0);
+	assert_int_equal(in_account("HGET", "aaaaaa.spent:2026-11-03"), 7);
+	assert_int_equal(in_account("HEXISTS", "bbbbbb.spent:2026-11-03"), 0);
+	assert_int_equal(in_account("HGET", "bbbbbb.spent:2026-11-04"), 15);
+	assert_int_equal(in_account("HGET", "aaaaaa.spent:total"), 117);
+	assert_int_equal(in_account("HGET", "aaaaaa.held:2026-11-05"), 20);
+	CTL_STATUS(0, "ledger trim %s --before 2026-11-12 --export %s", account, file);
+	unlink(file);
+	CTL_STATUS(0, "ledger verify %s", account);
+	CTL_SAID("0 rows, 0 differences", out);
+	assert_int_equal(in_account("HEXISTS", "bbbbbb.spent:2026-11-04"), 0);
+	assert_int_equal(in_account("HEXISTS", "aaaaaa.spent:2026-11-03"), 0);
+}
+
 static void
 what_a_provider_served_is_summed_by_day(void **state)
 {
@@ -283,6 +328,7 @@ main(void)
 		cmocka_unit_test(a_receipt_that_says_something_else_is_found),
 		cmocka_unit_test(rows_come_as_a_table_csv_or_json_between_two_moments),
 		cmocka_unit_test(what_is_trimmed_stands_in_the_file_and_in_the_opening),
+		cmocka_unit_test(trimming_forgets_windows_that_are_long_over),
 		cmocka_unit_test(what_a_provider_served_is_summed_by_day),
 		cmocka_unit_test(prices_are_those_of_their_day),
 	};
