@@ -188,27 +188,57 @@ dr_spool_empty(struct dr_spool *spool)
 
 /* ---- its life ---- */
 
-/* Made, locked and ours. The lock ends with the process, however it ends. */
+/* The name is on disk too: else a machine that loses power loses the file with it. */
 static bool
-open_own(struct dr_spool *spool, char *err, size_t err_size)
+sync_folder(const char *dir)
 {
-	char id[13], path[PATH_MAX];
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	bool ok = fd >= 0 && fsync(fd) == 0;
 
-	if (mkdir(spool->options.dir, 0700) != 0 && errno != EEXIST) {
-		snprintf(err, err_size, "spool_dir: %s: %s", spool->options.dir,
-		    strerror(errno));
-		return false;
-	}
+	if (fd >= 0)
+		close(fd);
+	return ok;
+}
+
+/*
+ * Made, locked and ours. The lock ends with the process, however it ends. It gets its
+ * name only once it is locked: between the two somebody would take it for an orphan's.
+ */
+static bool
+make_own(struct dr_spool *spool)
+{
+	char id[13], path[PATH_MAX], unnamed[PATH_MAX];
+
 	dr_random_id(id, sizeof id - 1);
 	snprintf(path, sizeof path, "%s/%ld-%s" DR_SPOOL_SUFFIX, spool->options.dir,
 	    (long)getpid(), id);
-	spool->path = dr_strdup(path);
-	spool->fd = open(path, O_RDWR | O_APPEND | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (spool->fd < 0 || flock(spool->fd, LOCK_EX | LOCK_NB) != 0) {
-		snprintf(err, err_size, "spool_dir: %s: %s", path, strerror(errno));
+	snprintf(unnamed, sizeof unnamed, "%s/%ld-%s.begun", spool->options.dir,
+	    (long)getpid(), id);
+	spool->fd =
+	    open(unnamed, O_RDWR | O_APPEND | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (spool->fd < 0)
+		return false;
+	if (flock(spool->fd, LOCK_EX | LOCK_NB) != 0 || rename(unnamed, path) != 0) {
+		int why = errno;
+
+		unlink(unnamed);
+		errno = why;
 		return false;
 	}
-	return true;
+	spool->path = dr_strdup(path);
+	return sync_folder(spool->options.dir);
+}
+
+static bool
+open_own(struct dr_spool *spool, char *err, size_t err_size)
+{
+	bool there = mkdir(spool->options.dir, 0700) == 0 || errno == EEXIST;
+
+	if (there && make_own(spool))
+		return true;
+	snprintf(
+	    err, err_size, "spool_dir: %s: %s", spool->options.dir, strerror(errno));
+	return false;
 }
 
 struct dr_spool *
@@ -265,7 +295,7 @@ dr_spool_free(struct dr_spool **spool)
 	dr_spool_reading_stop(s);
 	if (s->fd >= 0) {
 		last_write(s);
-		if (s->size == 0)
+		if (s->size == 0 && s->path != NULL)
 			unlink(s->path);
 		close(s->fd);
 	}

@@ -269,7 +269,7 @@ admission_up(struct dr_store *over)
 
 	snprintf(dir, sizeof dir, "%s/spool", redis.dir);
 	assert_true(
-	    dr_admission_spool(up, dir, 1 << 20, 600000 + DAY, 60000, err, sizeof err));
+	    dr_admission_spool(up, dir, 1 << 20, 600000, 60000, err, sizeof err));
 	return up;
 }
 
