@@ -69,6 +69,7 @@ DR_UNIT_TESTS = \
 	tests/unit/test_settings_docs \
 	tests/unit/test_settle \
 	tests/unit/test_spool \
+	tests/unit/test_spool_race \
 	tests/unit/test_sse \
 	tests/unit/test_store \
 	tests/unit/test_store_login \

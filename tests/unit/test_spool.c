@@ -5,8 +5,6 @@
 #include "store_fixture.h"
 
 #include <dirent.h>
-#include <poll.h>
-#include <sys/file.h>
 #include <sys/resource.h>
 
 #include "gateway/spool.h"
@@ -377,63 +375,6 @@ an_orphan_is_adopted_by_one(void **state)
 	dr_strbuf_fini(&file);
 }
 
-/* What an adopter does to a file of nobody, as fast as it can, until it is killed. */
-static void
-adopt_for_ever(void)
-{
-	char path[300];
-
-	for (;;) {
-		DIR *folder = opendir(dir);
-		struct dirent *entry;
-
-		while (folder != NULL && (entry = readdir(folder)) != NULL) {
-			int fd;
-
-			if (strstr(entry->d_name, ".spool") == NULL)
-				continue;
-			snprintf(path, sizeof path, "%s/%s", dir, entry->d_name);
-			fd = open(path, O_RDWR | O_CLOEXEC);
-			if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
-				unlink(path);
-			if (fd >= 0)
-				close(fd);
-		}
-		if (folder != NULL)
-			closedir(folder);
-		poll(NULL, 0, 1); /* the folder's lock is to be had by its owner too */
-	}
-}
-
-/* A file that is being made must at no time look like an orphan. */
-static void
-nobody_adopts_a_file_that_is_being_made(void **state)
-{
-	pid_t adopters[1];
-
-	(void)state;
-	for (size_t i = 0; i < DR_N_ELEMENTS(adopters); i++) {
-		adopters[i] = fork();
-		assert_true(adopters[i] >= 0);
-		if (adopters[i] == 0) {
-			prctl(PR_SET_PDEATHSIG, SIGKILL);
-			adopt_for_ever();
-		}
-	}
-	for (int i = 0; i < 40; i++) {
-		struct dr_spool *other = open_spool(1 << 20);
-
-		if (count_files(".spool") != 2) /* this one's and the fixture's */
-			fail_msg("the %dth was taken from under its owner", i);
-		dr_spool_free(&other);
-	}
-	for (size_t i = 0; i < DR_N_ELEMENTS(adopters); i++) {
-		kill(adopters[i], SIGKILL);
-		waitpid(adopters[i], NULL, 0);
-	}
-	assert_int_equal(count_files(".begun"), 0);
-}
-
 static void
 damage_is_reported_and_kept(void **state)
 {
@@ -542,7 +483,6 @@ main(void)
 		T(a_pass_that_did_not_arrive_is_made_again),
 		T(what_waits_at_the_end_is_on_disk_for_the_next_process),
 		T(an_orphan_is_adopted_by_one),
-		T(nobody_adopts_a_file_that_is_being_made),
 		T(damage_is_reported_and_kept),
 		T(a_full_one_says_so_and_keeps_what_it_has),
 		T(a_write_that_fails_is_tried_again_and_meanwhile_no_debt_is_taken),
