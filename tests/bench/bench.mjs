@@ -4,11 +4,11 @@ import { execFileSync, spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import http from 'node:http';
 import path from 'node:path';
-import { cpu, difference, resident, sleep, total, until } from './processes.mjs';
+import { cpu, difference, exec, resident, sleep, total, until } from './processes.mjs';
 import { openRedis, startFloor, startStack, startTlsProvider } from './stack.mjs';
 
 const [buildArg, ...wanted] = process.argv.slice(2);
-if (!buildArg) { console.error('usage: tests/bench/run BUILDDIR [unary latency bodies refused trips memory streams tls]'); process.exit(2); }
+if (!buildArg) { console.error('usage: tests/bench/run BUILDDIR [unary latency bodies refused trips memory streams tls outage]'); process.exit(2); }
 const build = path.resolve(buildArg);
 const model = 'claude-sonnet-4-6', tlsModel = 'claude-haiku-4-5';
 const workers = 2;
@@ -249,6 +249,25 @@ async function tls() {
   reach('stream_memory_tls_http2_kb', second.memory_kb);
 }
 
+// Redis is killed and comes back: how long a caller waits for its 503 meanwhile, and for the first answer afterwards.
+async function outage() {
+  const timed = async () => { const from = performance.now(); return [await post(stack.keys[0], SMALL), performance.now() - from]; };
+  process.kill(stack.groups.redis[0], 'SIGKILL');
+  const [first, first_ms] = await timed();
+  const waits = [];
+  for (let i = 0; i < 100; i++) {
+    const [status, ms] = await timed();
+    if (status === 503) waits.push(ms);
+  }
+  const from = performance.now();
+  await exec('redis-server', ['--port', '0', '--unixsocket', stack.env.redis_socket, '--unixsocketperm', '700', '--dir', `${stack.state}/redis`, '--appendonly', 'yes',
+    '--appendfsync', 'everysec', '--maxmemory-policy', 'noeviction', '--save', '', '--daemonize', 'yes', '--pidfile', `${stack.state}/redis.pid`, '--logfile', `${stack.state}/redis.log`]);
+  await until('an answer', async () => (await post(stack.keys[0], SMALL)) === 200);
+  title('Redis killed, then there again; ms', 'first', 'median', 'longest', 'back');
+  row(`503 (${waits.length} of 100; the first call: ${first})`, first_ms.toFixed(1), (median(waits) ?? NaN).toFixed(2), Math.max(...waits).toFixed(1), '-');
+  row('from its start to the first 200', '-', '-', '-', (performance.now() - from).toFixed(0));
+}
+
 // ---- the whole ----
 
 async function prepare() {
@@ -281,7 +300,7 @@ async function main() {
   about();
   try {
     const idle = await prepare();
-    for (const [name, part] of Object.entries({ unary, latency, bodies, refused, trips, memory: () => memory(idle), streams, tls })) {
+    for (const [name, part] of Object.entries({ unary, latency, bodies, refused, trips, memory: () => memory(idle), streams, tls, outage })) {
       if (!wants(name)) continue;
       // One part that fails must not hide the figures of the others.
       const from = Date.now();
