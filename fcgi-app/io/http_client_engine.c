@@ -12,6 +12,7 @@
  */
 #include "io/http_client_internal.h"
 
+#include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -243,6 +244,18 @@ on_ready(void *arg, unsigned bits)
 			(act & DR_IO_WRITE ? CURL_CSELECT_OUT : 0));
 }
 
+/*
+ * libcurl 7.88 closes a socket that was still connecting (the caller left, or it took
+ * too long) without asking dr_http_close_socket, and only then tells that it is no
+ * longer interested (cf-socket.c, cf_socket_close). Its number is anybody's from then
+ * on.
+ */
+static bool
+is_closed(int fd)
+{
+	return fcntl(fd, F_GETFD) < 0;
+}
+
 static int
 on_socket_wish(CURL *easy, curl_socket_t fd, int what, void *arg, void *unused)
 {
@@ -253,7 +266,7 @@ on_socket_wish(CURL *easy, curl_socket_t fd, int what, void *arg, void *unused)
 	(void)easy;
 	(void)unused;
 	if (what == CURL_POLL_REMOVE) {
-		if (watch != NULL && !watch->connection) {
+		if (watch != NULL && (!watch->connection || is_closed(fd))) {
 			watch_free(http, watch);
 		} else if (watch != NULL) {
 			watch->wanted = 0;
@@ -290,6 +303,8 @@ dr_http_open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *addre
 	    address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 	if (fd < 0)
 		return CURL_SOCKET_BAD;
+	if (watch_of(http, fd) != NULL) /* closed behind our back, see is_closed() */
+		watch_free(http, watch_of(http, fd));
 	watch = watch_new(http, fd);
 	watch->connection = true;
 	watch->bucket = transfer->bucket;

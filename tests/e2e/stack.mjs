@@ -172,6 +172,27 @@ export async function startStack({ workers = 2, set = {}, lighttpd = true } = {}
       }
       return pids;
     },
+    async killRedis() {
+      const pid = Number((await readFile(path.join(state, 'redis.pid'), 'utf8')).trim());
+      process.kill(pid, 'SIGKILL');
+      await until('redis-server is gone', () => {
+        try {
+          return process.kill(pid, 0) && false;
+        } catch {
+          return true;
+        }
+      });
+    },
+    // Another redis-server on what the killed one has written.
+    async startRedis(...options) {
+      const own = (name) => path.join(state, name);
+      await exec('redis-server', ['--port', '0', '--unixsocket', env.redis_socket, '--unixsocketperm', '700', '--dir', own('redis'), '--appendonly', 'yes',
+        '--maxmemory-policy', 'noeviction', '--save', '', '--daemonize', 'yes', '--pidfile', own('redis.pid'), '--logfile', own('redis.log'), ...options]);
+      await until('redis-server', async () => (await stack.redis('PING')) === 'PONG');
+    },
+    async reloadNginx() {
+      process.kill(Number((await readFile(path.join(state, 'nginx.pid'), 'utf8')).trim()), 'SIGHUP');
+    },
     async watcherPid() {
       return Number((await readFile(path.join(state, 'watcher.pid'), 'utf8')).trim());
     },

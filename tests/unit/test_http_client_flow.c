@@ -161,6 +161,71 @@ cancel_is_safe_after_any_number_of_turns(void **state)
 	}
 }
 
+/* Listens and accepts nobody: once its queue is full a connection is never made. */
+static int
+deaf_port(unsigned *port, int *queued, size_t n_queued)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof at;
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof at), 0);
+	assert_int_equal(listen(fd, 0), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &len), 0);
+	*port = ntohs(at.sin_port);
+	for (size_t i = 0; i < n_queued; i++) {
+		queued[i] =
+		    socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+		(void)!connect(queued[i], (struct sockaddr *)&at, sizeof at);
+	}
+	return fd;
+}
+
+/* libcurl closes such a socket on its own: its number must be free for the next one. */
+static void
+what_was_still_connecting_leaves_no_watch_behind(void **state)
+{
+	char nowhere[64];
+	unsigned port;
+	int queued[3], deaf = deaf_port(&port, queued, DR_N_ELEMENTS(queued));
+
+	(void)state;
+	snprintf(nowhere, sizeof nowhere, "http://127.0.0.1:%u/", port);
+	peer_says(small, sizeof small - 1, KEEP);
+	for (int round = 0; round < 6; round++) {
+		struct seen stuck, after[2];
+		struct dr_http_request request;
+
+		seen_init(&stuck);
+		request = seen_request(&stuck, "POST", nowhere);
+		request.connect_timeout_ms = round % 2 == 0 ? 100 : 60000;
+		stuck.transfer = dr_http_start(http, &request);
+		if (round % 2 == 0) {
+			turn_until(&stuck.ends, 1);
+			assert_int_equal(stuck.result, DR_HTTP_REFUSED);
+		} else {
+			turn();
+			dr_http_cancel(&stuck.transfer);
+		}
+		for (size_t i = 0; i < DR_N_ELEMENTS(after); i++) {
+			seen_init(&after[i]);
+			seen_start(&after[i], "POST", url(), NULL, 0);
+		}
+		for (size_t i = 0; i < DR_N_ELEMENTS(after); i++) {
+			turn_until(&after[i].ends, 1);
+			assert_int_equal(after[i].result, DR_HTTP_OK);
+			seen_fini(&after[i]);
+		}
+		peer_drop_connections();
+		settle();
+		seen_fini(&stuck);
+	}
+	for (size_t i = 0; i < DR_N_ELEMENTS(queued); i++)
+		close(queued[i]);
+	close(deaf);
+}
+
 static void
 cancel_of_a_paused_transfer_gives_nothing_of_it_to_the_next(void **state)
 {
@@ -390,6 +455,7 @@ main(void)
 		T(a_slow_resolver_stops_neither_the_loop_nor_a_cancel),
 		T(cancel_inside_a_callback_ends_it_and_closes_the_connection),
 		T(cancel_is_safe_after_any_number_of_turns),
+		T(what_was_still_connecting_leaves_no_watch_behind),
 		T(cancel_of_a_paused_transfer_gives_nothing_of_it_to_the_next),
 		T(what_still_runs_ends_silently_with_the_client),
 		T(a_request_may_be_started_inside_a_callback),
