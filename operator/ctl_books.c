@@ -169,3 +169,71 @@ ctl_sums_take(struct ctl_sums *sums, const struct ctl_reply *fields, const char 
 			ctl_sums_add(sums, fields->items[i].text,
 			    strtoll(fields->items[i + 1].text, NULL, 10));
 }
+
+/* ---- rows as sums ---- */
+
+bool
+ctl_trimmed_since(
+    struct ctl *ctl, const char *account, const struct ctl_reply *books, bool *changed)
+{
+	char key[CTL_KEY_SIZE];
+	struct ctl_reply until;
+
+	ctl_account_key(account, "opening", key);
+	if (!ctl_command(ctl, &until, (const char *[]){ "HGET", key, "until", NULL }))
+		return false;
+	*changed = strcmp(until.text, ctl_field(&books->items[2], "until")) != 0;
+	ctl_reply_free(&until);
+	return true;
+}
+
+struct summing {
+	void (*add)(struct ctl_sums *, const char *id, const struct ctl_reply *fields);
+	struct ctl_sums *sums;
+};
+
+static bool
+sum_row(void *arg, const char *id, const struct ctl_reply *fields)
+{
+	struct summing *s = arg;
+	const char *type = ctl_field(fields, "type");
+
+	if (strcmp(type, "charge") == 0 || strcmp(type, "abandoned") == 0)
+		s->add(s->sums, id, fields);
+	return true;
+}
+
+static void
+add_sum(void *arg, const char *name, int64_t n)
+{
+	ctl_sums_add(arg, name, n);
+}
+
+bool
+ctl_books_sum(struct ctl *ctl, const char *account, const char *prefix,
+    void (*add)(struct ctl_sums *, const char *id, const struct ctl_reply *fields),
+    struct ctl_sums *into)
+{
+	char ledger[CTL_KEY_SIZE];
+	bool ok = true, changed = true;
+
+	ctl_account_key(account, "ledger", ledger);
+	while (ok && changed) {
+		struct summing s = { add, ctl_sums_new() };
+		struct ctl_reply books;
+
+		ok = ctl_account_read(ctl, account, &books);
+		if (ok) {
+			ctl_sums_take(s.sums, &books.items[2], prefix);
+			if (books.items[0].text[0] != '\0')
+				ok = ctl_each_row(
+				    ctl, ledger, "-", books.items[0].text, sum_row, &s);
+			ok = ok && ctl_trimmed_since(ctl, account, &books, &changed);
+			ctl_reply_free(&books);
+		}
+		if (ok && !changed)
+			ctl_sums_each(s.sums, add_sum, into);
+		ctl_sums_free(&s.sums);
+	}
+	return ok;
+}

@@ -15,6 +15,7 @@
 #include "base/money.h"
 #include "gateway/api_key.h"
 #include "operator/ctl_ledger.h"
+#include "operator/ctl_used.h"
 
 /* ---- trace ---- */
 
@@ -128,93 +129,6 @@ trace(struct ctl *ctl, int argc, char **argv)
 		   : ctl_fail(CTL_FAILED, "REQUEST-ID: nothing is known of \"%s\"", id);
 }
 
-/* ---- usage ---- */
-
-struct totals {
-	const char *key; /* NULL: all */
-	int64_t requests, input, output, cache_write, cache_read, nano;
-};
-
-static bool
-add_to_totals(void *arg, const char *id, const struct ctl_reply *fields)
-{
-	struct totals *t = arg;
-	const char *type = ctl_field(fields, "type");
-	bool charge = strcmp(type, "charge") == 0;
-
-	(void)id;
-	if (!charge && strcmp(type, "abandoned") != 0)
-		return true;
-	if (t->key != NULL && strcmp(ctl_field(fields, "key"), t->key) != 0)
-		return true;
-	/* a late row books the rest of a request that an abandoned one has counted */
-	if (strncmp(ctl_field(fields, "flags"), "late", 4) != 0)
-		t->requests++;
-	t->input += ctl_field_number(fields, "in");
-	t->output += ctl_field_number(fields, "out");
-	t->cache_write +=
-	    ctl_field_number(fields, "cw5") + ctl_field_number(fields, "cw1");
-	t->cache_read += ctl_field_number(fields, "cr");
-	t->nano -= ctl_field_number(fields, "nano");
-	return true;
-}
-
-/* KEY as an id, as ACCOUNT-ID, or as the whole key: its id. */
-static void
-id_of_key(const struct ctl *ctl, const char *text, char id[DR_KEY_ID_LEN + 1])
-{
-	struct dr_api_key key;
-
-	if (dr_api_key_parse(ctl->config->settings->key_prefix, text, &key))
-		text = key.key_id;
-	else if (strlen(text) == DR_ACCOUNT_LEN + 1 + DR_KEY_ID_LEN)
-		text += DR_ACCOUNT_LEN + 1;
-	snprintf(id, DR_KEY_ID_LEN + 1, "%s", text);
-}
-
-static void
-print_totals(struct ctl *ctl, const struct totals *t)
-{
-	static const char *const columns[] = { "#requests", "#input_tokens",
-		"#output_tokens", "#cache_creation_input_tokens",
-		"#cache_read_input_tokens", "#cost_nano_usd", "cost_usd", NULL };
-	struct ctl_table *table = ctl_table_new(columns);
-
-	ctl_table_number(table, t->requests);
-	ctl_table_number(table, t->input);
-	ctl_table_number(table, t->output);
-	ctl_table_number(table, t->cache_write);
-	ctl_table_number(table, t->cache_read);
-	ctl_table_number(table, t->nano);
-	ctl_table_usd(table, t->nano);
-	ctl_table_print(ctl, &table, true);
-}
-
-static int
-usage(struct ctl *ctl, int argc, char **argv)
-{
-	const char *account, *key = NULL;
-	struct ctl_option options[] = { { "--key", &key, 1, 0 }, { NULL, NULL, 0, 0 } };
-	char stream[CTL_KEY_SIZE], id[DR_KEY_ID_LEN + 1];
-	struct totals totals = { 0 };
-	size_t n;
-
-	if (!ctl_options(
-		argc, argv, options, &account, 1, 1, &n, "usage ACCOUNT [--key K]"))
-		return CTL_USAGE;
-	if (!ctl_account_exists(ctl, account))
-		return CTL_FAILED;
-	if (key != NULL) {
-		id_of_key(ctl, key, id);
-		totals.key = id;
-	}
-	ctl_account_key(account, "ledger", stream);
-	if (!ctl_each_row(ctl, stream, "-", "+", add_to_totals, &totals))
-		return CTL_FAILED;
-	print_totals(ctl, &totals);
-	return CTL_OK;
-}
-
 const struct ctl_verb ctl_ledger_verbs[] = {
 	{ "trace", "", "REQUEST-ID", true, trace },
 	{ "ledger", "verify", "[ACCOUNT] [--receipts]", true, ctl_ledger_verify },
@@ -222,6 +136,6 @@ const struct ctl_verb ctl_ledger_verbs[] = {
 	    ctl_ledger_trim },
 	{ "ledger", "", "ACCOUNT [--csv] [--since DATE|ID] [--until DATE|ID]", true,
 	    ctl_ledger_print },
-	{ "usage", "", "ACCOUNT [--key K]", true, usage },
+	{ "usage", "", "ACCOUNT [--key K]", true, ctl_usage },
 	{ NULL, NULL, NULL, false, NULL },
 };

@@ -45,6 +45,20 @@ void ctl_sums_each(const struct ctl_sums *sums,
 void ctl_sums_take(
     struct ctl_sums *sums, const struct ctl_reply *fields, const char *prefix);
 
+/* ---- an account's rows, trimmed ones too, as sums ---- */
+
+/* *changed: rows were trimmed away since `books` were read; what was read of the ledger
+ * meanwhile means nothing. False: said so. */
+bool ctl_trimmed_since(
+    struct ctl *ctl, const char *account, const struct ctl_reply *books, bool *changed);
+/*
+ * Add to `into` what the opening has under names that begin with `prefix`, and what
+ * `add` makes of each row "charge" or "abandoned". False: said so, nothing was added.
+ */
+bool ctl_books_sum(struct ctl *ctl, const char *account, const char *prefix,
+    void (*add)(struct ctl_sums *, const char *id, const struct ctl_reply *fields),
+    struct ctl_sums *into);
+
 /* ---- verbs ---- */
 
 int ctl_ledger_print(struct ctl *ctl, int argc, char **argv);

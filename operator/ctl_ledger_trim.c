@@ -20,6 +20,7 @@
 #include "base/mem.h"
 #include "operator/ctl_ledger.h"
 #include "operator/ctl_served.h"
+#include "operator/ctl_used.h"
 #include "scripts/scripts.h"
 
 #define MAX_WORDS 100000 /* fields of an opening */
@@ -28,7 +29,7 @@
 
 struct trimming {
 	FILE *file;
-	struct ctl_sums *sums; /* of the opening: spent:..., served:... */
+	struct ctl_sums *sums; /* of the opening: spent:..., served:..., used:... */
 	unsigned long rows;
 	int64_t balance;
 	char last[CTL_ROW_ID];
@@ -73,6 +74,7 @@ trim_row(void *arg, const char *id, const struct ctl_reply *fields)
 		if (window[0] != '\0' && strcmp(window, "total") != 0)
 			ctl_sums_add(t->sums, name, nano);
 		ctl_served_add(t->sums, id, fields);
+		ctl_used_add(t->sums, id, fields);
 	}
 	return ferror(t->file) == 0;
 }
@@ -233,6 +235,7 @@ trim(struct ctl *ctl, const char *account, int64_t before_ms, const char *path)
 	t.sums = ctl_sums_new();
 	ctl_sums_take(t.sums, &books.items[2], "spent:");
 	ctl_sums_take(t.sums, &books.items[2], "served:");
+	ctl_sums_take(t.sums, &books.items[2], "used:");
 	ctl_account_key(account, "ledger", ledger);
 	snprintf(to, sizeof to, "(%" PRId64 "-0", before_ms);
 	snprintf(keep, sizeof keep, "%" PRId64 "-0", before_ms);

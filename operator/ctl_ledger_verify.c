@@ -228,7 +228,6 @@ static bool
 look(struct verification *v, const struct ctl_reply *books, bool *changed)
 {
 	char key[CTL_KEY_SIZE];
-	struct ctl_reply until;
 	bool ok = true;
 
 	v->balance = ctl_field_number(&books->items[2], "balance");
@@ -236,12 +235,8 @@ look(struct verification *v, const struct ctl_reply *books, bool *changed)
 	ctl_account_key(v->account, "ledger", key);
 	if (books->items[0].text[0] != '\0')
 		ok = ctl_each_row(v->ctl, key, "-", books->items[0].text, check_row, v);
-	ctl_account_key(v->account, "opening", key);
-	if (!ok || !ctl_command(
-		       v->ctl, &until, (const char *[]){ "HGET", key, "until", NULL }))
+	if (!ok || !ctl_trimmed_since(v->ctl, v->account, books, changed))
 		return false;
-	*changed = strcmp(until.text, ctl_field(&books->items[2], "until")) != 0;
-	ctl_reply_free(&until);
 	if (!*changed)
 		check_account(v, books);
 	return true;

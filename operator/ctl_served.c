@@ -51,37 +51,10 @@ ctl_served_add(struct ctl_sums *sums, const char *id, const struct ctl_reply *fi
 
 /* ---- provider usage ---- */
 
-struct gathering {
-	struct ctl_sums *sums;
-};
-
-static bool
-add_row(void *arg, const char *id, const struct ctl_reply *fields)
-{
-	struct gathering *g = arg;
-	const char *type = ctl_field(fields, "type");
-
-	if (strcmp(type, "charge") == 0 || strcmp(type, "abandoned") == 0)
-		ctl_served_add(g->sums, id, fields);
-	return true;
-}
-
 static bool
 add_account(struct ctl *ctl, const char *account, void *arg)
 {
-	struct gathering *g = arg;
-	char ledger[CTL_KEY_SIZE];
-	struct ctl_reply books;
-	bool ok = true;
-
-	if (!ctl_account_read(ctl, account, &books))
-		return false;
-	ctl_sums_take(g->sums, &books.items[2], "served:");
-	ctl_account_key(account, "ledger", ledger);
-	if (books.items[0].text[0] != '\0')
-		ok = ctl_each_row(ctl, ledger, "-", books.items[0].text, add_row, arg);
-	ctl_reply_free(&books);
-	return ok;
+	return ctl_books_sum(ctl, account, "served:", ctl_served_add, arg);
 }
 
 struct listing {
@@ -152,7 +125,7 @@ ctl_provider_usage(struct ctl *ctl, int argc, char **argv)
 	struct ctl_option options[] = { { "--since", &since, 1, 0 },
 		{ "--until", &until, 1, 0 }, { NULL, NULL, 0, 0 } };
 	struct listing l = { .provider = NULL };
-	struct gathering g;
+	struct ctl_sums *sums;
 	size_t n = 0;
 	bool ok;
 
@@ -162,14 +135,14 @@ ctl_provider_usage(struct ctl *ctl, int argc, char **argv)
 	    !read_day("--until", until, l.until))
 		return CTL_USAGE;
 	l.provider = n > 0 ? name : NULL;
-	g.sums = ctl_sums_new();
-	ok = ctl_each_account(ctl, NULL, add_account, &g);
+	sums = ctl_sums_new();
+	ok = ctl_each_account(ctl, NULL, add_account, sums);
 	if (ok) {
-		l.sums = g.sums;
+		l.sums = sums;
 		l.table = new_table();
-		ctl_sums_each(g.sums, list_day, &l);
+		ctl_sums_each(sums, list_day, &l);
 		ctl_table_print(ctl, &l.table, false);
 	}
-	ctl_sums_free(&g.sums);
+	ctl_sums_free(&sums);
 	return ok ? CTL_OK : CTL_FAILED;
 }

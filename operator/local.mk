@@ -24,6 +24,8 @@ derouterctl_SOURCES = \
 	operator/ctl_served.c \
 	operator/ctl_served.h \
 	operator/ctl_store.c \
+	operator/ctl_used.c \
+	operator/ctl_used.h \
 	operator/ctl_zone.c \
 	operator/ctl_zone.h \
 	operator/derouterctl.c \

@@ -201,11 +201,13 @@ static void
 what_is_trimmed_stands_in_the_file_and_in_the_opening(void **state)
 {
 	struct stat st;
-	char file[200], text[4000];
+	char file[200], text[4000], used[1000];
 	int fd;
 
 	(void)state;
 	write_books();
+	CTL_STATUS(0, "usage %s --key bbbbbb", account);
+	snprintf(used, sizeof used, "%s", out);
 	CTL_STATUS(0, "--json provider usage");
 	snprintf(text, sizeof text, "%s", out);
 	snprintf(file, sizeof file, "%s", in_dir("export.jsonl"));
@@ -217,6 +219,8 @@ what_is_trimmed_stands_in_the_file_and_in_the_opening(void **state)
 	CTL_SAID("1 rows, 0 differences", out);
 	CTL_STATUS(0, "--json provider usage");
 	assert_string_equal(out, text); /* nothing that was served is forgotten */
+	CTL_STATUS(0, "usage %s --key bbbbbb", account);
+	assert_string_equal(out, used); /* nor used */
 	/* once more, further on; and never over a file that is there */
 	CTL_STATUS(1, "ledger trim %s --before 2026-11-05 --export %s", account, file);
 	CTL_SAID("File exists", err);
