@@ -106,6 +106,7 @@ libderouter_a_SOURCES += \
 	fcgi-app/gateway/provider_record.h \
 	fcgi-app/gateway/provider_rules.c \
 	fcgi-app/gateway/provider_slots.c \
+	fcgi-app/gateway/provider_spare.c \
 	fcgi-app/gateway/provider_state.c \
 	fcgi-app/gateway/provider_state.h \
 	fcgi-app/gateway/providers.c \

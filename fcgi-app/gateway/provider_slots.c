@@ -16,28 +16,15 @@
 #include "gateway/providers_priv.h"
 #include "scripts/scripts.h"
 
-/* Each lease is renewed three times in its life, a tenth of them in each tick. */
-#define TICKS_PER_LEASE 30
-#define SHARE           10
-#define MAX_RENEWED     256 /* ids in one command: Lua's unpack() has a limit */
-
-struct dr_slot {
-	unsigned magic;
-#define SLOT_MAGIC 0x51070001
-	struct dr_providers *providers;  /* borrowed; NULL once they are gone */
-	struct dr_provider *provider;    /* a reference */
-	struct dr_provider_lease *lease; /* borrowed; NULL: its owner has let go */
-	struct dr_list node;             /* in held, calls or owed */
-	struct dr_store_call call;
-	bool sent; /* the take may have reached Redis */
-	char id[DR_LEASE_ID_SIZE];
-};
+#define SHARE       10  /* of the leases held, one in so many is renewed in each tick */
+#define MAX_RENEWED 256 /* ids in one command: Lua's unpack() has a limit */
 
 static void on_taken(
     struct dr_store_call *call, enum dr_error err, const struct dr_reply *reply);
 static void on_taken_late(struct dr_store_call *call, const struct dr_reply *reply);
 static void on_given(
     struct dr_store_call *call, enum dr_error err, const struct dr_reply *reply);
+static void on_taken_spare(struct dr_deferred *work);
 static void on_renew(struct dr_timer *timer);
 
 static struct dr_slot *
@@ -45,14 +32,15 @@ slot_of(struct dr_store_call *call)
 {
 	struct dr_slot *slot = DR_CONTAINER_OF(call, struct dr_slot, call);
 
-	DR_CHECK(slot, SLOT_MAGIC);
+	DR_CHECK(slot, DR_SLOT_MAGIC);
 	return slot;
 }
 
-static void
-slot_free(struct dr_slot *slot)
+void
+dr_slot_free(struct dr_slot *slot)
 {
-	DR_ASSERT(slot->call.slot == NULL);
+	DR_ASSERT(slot->call.slot == NULL && dr_list_empty(&slot->spare_node));
+	dr_deferred_cancel(&slot->soon);
 	dr_list_remove(&slot->node);
 	if (slot->providers != NULL)
 		slot->providers->n_slots--;
@@ -60,8 +48,8 @@ slot_free(struct dr_slot *slot)
 	DR_FREE(slot);
 }
 
-static void
-slot_move(struct dr_slot *slot, struct dr_list *list)
+void
+dr_slot_move(struct dr_slot *slot, struct dr_list *list)
 {
 	dr_list_remove(&slot->node);
 	dr_list_append(list, &slot->node);
@@ -75,8 +63,8 @@ arg(const char *text)
 
 /* ---- giving back ---- */
 
-static void
-give_back(struct dr_slot *slot)
+void
+dr_slot_give_back(struct dr_slot *slot)
 {
 	struct dr_providers *providers = slot->providers;
 	char tag[DR_PROVIDER_KEY_SIZE], key[DR_PROVIDER_KEY_SIZE];
@@ -87,7 +75,7 @@ give_back(struct dr_slot *slot)
 	argv[0] = arg("ZREM");
 	argv[1] = arg(key);
 	argv[2] = arg(slot->id);
-	slot_move(slot, &providers->calls);
+	dr_slot_move(slot, &providers->calls);
 	slot->call.done = on_given;
 	slot->call.late = NULL;
 	dr_store_command(providers->store, tag, argv, 3, &slot->call);
@@ -100,9 +88,9 @@ on_given(struct dr_store_call *call, enum dr_error err,
 	struct dr_slot *slot = slot_of(call);
 
 	if (err == DR_ERR_STORE_DOWN)
-		slot_move(slot, &slot->providers->owed);
+		dr_slot_move(slot, &slot->providers->owed);
 	else
-		slot_free(slot);
+		dr_slot_free(slot);
 }
 
 /* Has the same request taken a slot of the same provider anew? Then that one is not
@@ -110,14 +98,17 @@ on_given(struct dr_store_call *call, enum dr_error err,
 static bool
 is_taken_anew(const struct dr_slot *slot)
 {
-	struct dr_list *lists[] = { &slot->providers->held, &slot->providers->calls };
+	struct dr_providers *providers = slot->providers;
+	struct dr_list *lists[] = { &providers->held, &providers->spare,
+		&providers->calls };
 
 	for (size_t i = 0; i < DR_N_ELEMENTS(lists); i++)
 		DR_LIST_FOREACH (node, lists[i]) {
 			struct dr_slot *other =
 			    DR_LIST_ENTRY(node, struct dr_slot, node);
 
-			if (other != slot && other->lease != NULL &&
+			if (other != slot &&
+			    (other->lease != NULL || lists[i] == &providers->spare) &&
 			    strcmp(other->id, slot->id) == 0 &&
 			    strcmp(other->provider->record->name,
 				slot->provider->record->name) == 0)
@@ -130,9 +121,9 @@ static void
 give_back_or_forget(struct dr_slot *slot)
 {
 	if (is_taken_anew(slot))
-		slot_free(slot);
+		dr_slot_free(slot);
 	else
-		give_back(slot);
+		dr_slot_give_back(slot);
 }
 
 void
@@ -151,7 +142,13 @@ dr_provider_give(struct dr_providers *providers, struct dr_provider_lease *lease
 			providers->n_held--;
 			if (lease->provider->running > 0)
 				lease->provider->running--;
-			give_back(slot);
+			dr_deferred_cancel(&slot->soon);
+			if (dr_spare_may_stay(slot)) {
+				lease->n_left++;
+				dr_spare_keep(slot);
+			} else {
+				dr_slot_give_back(slot);
+			}
 		} else {
 			dr_store_cancel(&slot->call); /* on_taken_late() sees to it */
 		}
@@ -164,37 +161,50 @@ dr_provider_give(struct dr_providers *providers, struct dr_provider_lease *lease
 
 /* ---- taking ---- */
 
-void
-dr_provider_take(struct dr_providers *providers, struct dr_provider_lease *lease,
-    struct dr_provider *provider, const char *request_id,
-    void (*done)(struct dr_provider_lease *, enum dr_error))
+static void
+hold(struct dr_slot *slot)
 {
-	char tag[DR_PROVIDER_KEY_SIZE], key[DR_PROVIDER_KEY_SIZE], max[16], ms[24];
-	struct dr_slot *slot;
+	struct dr_providers *providers = slot->providers;
 
-	DR_CHECK(providers, DR_PROVIDERS_MAGIC);
-	DR_CHECK(provider, DR_PROVIDER_MAGIC);
-	DR_ASSERT(strlen(request_id) < DR_LEASE_ID_SIZE);
-	dr_provider_give(providers, lease);
-	slot = dr_calloc(1, sizeof *slot);
-	slot->magic = SLOT_MAGIC;
+	dr_slot_move(slot, &providers->held);
+	providers->n_held++;
+	dr_slots_tick(providers);
+}
+
+static struct dr_slot *
+slot_new(struct dr_providers *providers, struct dr_provider *provider,
+    struct dr_provider_lease *lease, const char *request_id)
+{
+	struct dr_slot *slot = dr_calloc(1, sizeof *slot);
+	int n;
+
+	slot->magic = DR_SLOT_MAGIC;
 	slot->providers = providers;
 	slot->provider = dr_provider_ref(provider);
-	slot->lease = lease;
 	slot->sent = dr_store_is_up(providers->store);
-	snprintf(slot->id, sizeof slot->id, "%s", request_id);
+	slot->renewed_ms = dr_clock_ms();
+	/* a spare one may be another's by now: the next has a name of its own */
+	n = lease->n_left == 0 ? snprintf(slot->id, sizeof slot->id, "%s", request_id)
+			       : snprintf(slot->id, sizeof slot->id, "%s.%u",
+				     request_id, lease->n_left);
+	DR_ASSERT(n > 0 && (size_t)n < sizeof slot->id);
 	dr_list_init(&slot->node);
-	slot_move(slot, &providers->calls);
-	providers->n_slots++;
-	lease->magic = DR_PROVIDER_LEASE_MAGIC;
-	lease->provider = dr_provider_ref(provider);
-	lease->slot = slot;
-	lease->done = done;
-	lease->probe =
-	    dr_breaker_claim(&provider->breaker, &providers->rules, dr_clock_ms());
-
+	dr_list_init(&slot->spare_node);
+	dr_deferred_init(&slot->soon, on_taken_spare);
 	slot->call.done = on_taken;
 	slot->call.late = on_taken_late;
+	providers->n_slots++;
+	return slot;
+}
+
+static void
+ask(struct dr_slot *slot)
+{
+	struct dr_providers *providers = slot->providers;
+	const struct dr_provider *provider = slot->provider;
+	char tag[DR_PROVIDER_KEY_SIZE], key[DR_PROVIDER_KEY_SIZE], max[16], ms[24];
+
+	dr_slot_move(slot, &providers->calls);
 	dr_provider_key_tag(provider->record->name, tag);
 	dr_provider_key_running(provider->record->name, key);
 	snprintf(max, sizeof max, "%u", provider->presence.slots);
@@ -204,26 +214,62 @@ dr_provider_take(struct dr_providers *providers, struct dr_provider_lease *lease
 	    &slot->call);
 }
 
+void
+dr_provider_take(struct dr_providers *providers, struct dr_provider_lease *lease,
+    struct dr_provider *provider, const char *request_id,
+    void (*done)(struct dr_provider_lease *, enum dr_error))
+{
+	struct dr_slot *slot;
+
+	DR_CHECK(providers, DR_PROVIDERS_MAGIC);
+	DR_CHECK(provider, DR_PROVIDER_MAGIC);
+	dr_provider_give(providers, lease);
+	lease->magic = DR_PROVIDER_LEASE_MAGIC;
+	lease->provider = dr_provider_ref(provider);
+	lease->done = done;
+	lease->probe =
+	    dr_breaker_claim(&provider->breaker, &providers->rules, dr_clock_ms());
+	slot = dr_spare_take(providers, provider);
+	if (slot != NULL) {
+		provider->running++;
+		lease->held = true;
+		hold(slot);
+		dr_loop_defer(providers->loop, &slot->soon);
+	} else {
+		slot = slot_new(providers, provider, lease, request_id);
+		ask(slot);
+	}
+	slot->lease = lease;
+	lease->slot = slot;
+}
+
+void
+dr_slots_counted(struct dr_provider *provider, int64_t n)
+{
+	unsigned count = n > 0 ? (unsigned)n : 0;
+
+	provider->running = count > provider->n_spare ? count - provider->n_spare : 0;
+	provider->counted_ms = dr_clock_ms();
+}
+
 /* What the script says: positive, the slots in use with ours; negative, full. */
 static bool
 note_count(struct dr_provider *provider, const struct dr_reply *reply)
 {
 	int64_t n = dr_reply_int(reply, 0);
 
-	provider->running = (unsigned)(n < 0 ? -n : n);
-	provider->counted_ms = dr_clock_ms();
+	dr_slots_counted(provider, n < 0 ? -n : n);
 	return n > 0;
 }
 
 static void
-hold(struct dr_slot *slot)
+on_taken_spare(struct dr_deferred *work)
 {
-	struct dr_providers *providers = slot->providers;
+	struct dr_slot *slot = DR_CONTAINER_OF(work, struct dr_slot, soon);
 
-	slot_move(slot, &providers->held);
-	if (providers->n_held++ == 0 && !dr_timer_running(&providers->renew_timer))
-		dr_timer_start(
-		    &providers->renew_timer, providers->lease_ms / TICKS_PER_LEASE + 1);
+	DR_CHECK(slot, DR_SLOT_MAGIC);
+	DR_CHECK(slot->lease, DR_PROVIDER_LEASE_MAGIC);
+	slot->lease->done(slot->lease, DR_OK);
 }
 
 static void
@@ -247,9 +293,10 @@ on_taken(struct dr_store_call *call, enum dr_error err, const struct dr_reply *r
 		if (call->slot != NULL) {
 			/* past its deadline: on_taken_late() will follow */
 		} else if (err == DR_ERR_STORE_DOWN && slot->sent) {
-			slot_move(slot, &slot->providers->owed); /* perhaps executed */
+			dr_slot_move(
+			    slot, &slot->providers->owed); /* perhaps executed */
 		} else {
-			slot_free(slot);
+			dr_slot_free(slot);
 		}
 	}
 	lease->done(lease, err);
@@ -262,13 +309,13 @@ on_taken_late(struct dr_store_call *call, const struct dr_reply *reply)
 
 	DR_ASSERT(slot->lease == NULL);
 	if (slot->providers == NULL)
-		slot_free(slot);
+		dr_slot_free(slot);
 	else if (reply == NULL && slot->sent)
-		slot_move(slot, &slot->providers->owed);
+		dr_slot_move(slot, &slot->providers->owed);
 	else if (reply != NULL && note_count(slot->provider, reply))
 		give_back_or_forget(slot);
 	else
-		slot_free(slot);
+		dr_slot_free(slot);
 }
 
 /* ---- renewing ---- */
@@ -290,11 +337,12 @@ renew_some(struct dr_providers *providers, struct dr_list *due)
 	DR_LIST_FOREACH_SAFE (node, due) {
 		struct dr_slot *slot = DR_LIST_ENTRY(node, struct dr_slot, node);
 
-		DR_CHECK(slot, SLOT_MAGIC);
+		DR_CHECK(slot, DR_SLOT_MAGIC);
 		if (slot->provider != first->provider)
 			continue;
 		args[n++] = arg(slot->id);
-		slot_move(slot, &providers->held);
+		slot->renewed_ms = dr_clock_ms();
+		dr_slot_move(slot, &providers->held);
 		if (n == DR_N_ELEMENTS(args))
 			break;
 	}
@@ -311,7 +359,7 @@ renew(struct dr_providers *providers, size_t n)
 	if (!dr_store_is_up(providers->store))
 		return; /* dr_slots_recover() renews them all */
 	for (size_t i = 0; i < n && !dr_list_empty(&providers->held); i++)
-		slot_move(
+		dr_slot_move(
 		    DR_LIST_ENTRY(providers->held.next, struct dr_slot, node), &due);
 	while (!dr_list_empty(&due))
 		renew_some(providers, &due);
@@ -324,10 +372,10 @@ on_renew(struct dr_timer *timer)
 	    DR_CONTAINER_OF(timer, struct dr_providers, renew_timer);
 
 	DR_CHECK(providers, DR_PROVIDERS_MAGIC);
-	if (providers->n_held == 0)
-		return;
+	dr_spare_return(providers, dr_slots_tick_ms(providers));
 	renew(providers, (providers->n_held + SHARE - 1) / SHARE);
-	dr_timer_start(timer, providers->lease_ms / TICKS_PER_LEASE + 1);
+	if (providers->n_held > 0 || !dr_list_empty(&providers->spare))
+		dr_slots_tick(providers);
 }
 
 void
@@ -335,6 +383,7 @@ dr_slots_recover(struct dr_providers *providers)
 {
 	struct dr_list owed = DR_LIST_INIT(owed);
 
+	dr_spare_return(providers, 0); /* Redis may have lost them */
 	renew(providers, providers->n_held);
 	dr_list_take_all(&owed, &providers->owed);
 	while (!dr_list_empty(&owed))
@@ -356,6 +405,7 @@ dr_slots_init(struct dr_providers *providers)
 	dr_list_init(&providers->held);
 	dr_list_init(&providers->calls);
 	dr_list_init(&providers->owed);
+	dr_list_init(&providers->spare);
 	dr_timer_init(&providers->renew_timer, providers->loop, on_renew);
 }
 
@@ -367,14 +417,21 @@ dr_slots_fini(struct dr_providers *providers)
 	DR_ASSERT(providers->n_held == 0);
 	dr_timer_stop(&providers->renew_timer);
 	dr_list_take_all(&providers->calls, &providers->owed);
+	while ((node = dr_list_pop(&providers->spare)) != NULL) {
+		struct dr_slot *slot = DR_LIST_ENTRY(node, struct dr_slot, node);
+
+		DR_CHECK(slot, DR_SLOT_MAGIC);
+		dr_spare_end(slot); /* without a drain: it lapses */
+		dr_slot_free(slot);
+	}
 	while ((node = dr_list_pop(&providers->calls)) != NULL) {
 		struct dr_slot *slot = DR_LIST_ENTRY(node, struct dr_slot, node);
 
-		DR_CHECK(slot, SLOT_MAGIC);
+		DR_CHECK(slot, DR_SLOT_MAGIC);
 		DR_ASSERT(slot->lease == NULL);
 		dr_store_cancel(&slot->call);
 		if (slot->call.slot == NULL) {
-			slot_free(slot);
+			dr_slot_free(slot);
 			continue;
 		}
 		/* on_taken_late() is still to come */

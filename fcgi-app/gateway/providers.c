@@ -273,6 +273,7 @@ dr_providers_stop(struct dr_providers *providers)
 	DR_CHECK(providers, DR_PROVIDERS_MAGIC);
 	providers->stopped = true;
 	dr_timer_stop(&providers->poll_timer);
+	dr_spare_return(providers, 0);
 }
 
 void

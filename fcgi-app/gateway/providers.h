@@ -7,7 +7,9 @@
  *
  * A provider's slots are leases in Redis ({p:NAME}:running), counted over all
  * processes; a lease is renewed while it is held and lapses lease_time after its
- * process died.
+ * process died. While a provider is far from full, a slot that is given back stays with
+ * this process for a moment (lease_time / 30) as a spare one: the next request takes it
+ * without asking Redis, where it counts as in use all the while.
  *
  * Errors: DR_ERR_FULL, DR_ERR_STORE_DOWN.
  * Thread: the loop's. Callbacks come from the loop, never from inside a call.
@@ -53,8 +55,12 @@ struct dr_provider {
 	uint64_t flagged_ms;            /* when breaker.flagged was set */
 	uint32_t
 	    first_token_ms;  /* to the first byte of an answer, decaying; 0: unknown */
-	unsigned running;    /* leases at the last count, over all processes */
+	unsigned running;    /* leases at the last count, over all processes; our spare
+				ones left out */
 	uint64_t counted_ms; /* dr_clock_ms() of that count by Redis */
+	struct dr_list
+	    spare; /* slots of ours that no request uses just now; newest last */
+	unsigned n_spare;
 };
 
 /* `config` is read during the call only. */
@@ -66,7 +72,7 @@ struct dr_providers *dr_providers_new(struct dr_loop *loop,
 void dr_providers_configure(
     struct dr_providers *providers, const struct dr_config *config);
 /* No more polls (a drain); leases that are held are still renewed, slots still taken
- * and given. */
+ * and given, and none stays spare. */
 void dr_providers_stop(struct dr_providers *providers);
 /* No lease may be held any more; NULL is fine. Before dr_store_free(). */
 void dr_providers_free(struct dr_providers **providers);
@@ -144,6 +150,8 @@ struct dr_provider_lease {
 	struct dr_slot *slot; /* NULL: nothing is held or being taken */
 	bool held;
 	bool probe; /* the half-open circuit's one attempt */
+	unsigned
+	    n_left; /* slots that were left behind as spare: they keep their names */
 	void (*done)(struct dr_provider_lease *, enum dr_error);
 };
 
@@ -163,8 +171,8 @@ void dr_provider_take(struct dr_providers *providers, struct dr_provider_lease *
  */
 void dr_provider_give(struct dr_providers *providers, struct dr_provider_lease *lease);
 
-/* Slots held, being taken or still to be given back: 0 after a drain, unless Redis is
- * away. */
+/* Slots held, spare, being taken or still to be given back: 0 after a drain, unless
+ * Redis is away. */
 size_t dr_providers_leases(const struct dr_providers *providers);
 
 #endif

@@ -42,6 +42,7 @@ provider_new(struct dr_provider_record *record, char *credential)
 
 	provider->magic = DR_PROVIDER_MAGIC;
 	provider->refs = 1;
+	dr_list_init(&provider->spare);
 	provider->record = record;
 	provider->credential = credential;
 	provider->rest =
@@ -230,9 +231,8 @@ on_read(struct dr_store_call *call, enum dr_error err, const struct dr_reply *re
 			read_record(entry, dr_reply_at(reply, 2));
 		if (entry->provider != NULL) {
 			read_state(entry, dr_reply_at(reply, 1));
-			entry->provider->running =
-			    (unsigned)dr_reply_int(dr_reply_at(reply, 0), 0);
-			entry->provider->counted_ms = dr_clock_ms();
+			dr_slots_counted(
+			    entry->provider, dr_reply_int(dr_reply_at(reply, 0), 0));
 		}
 	}
 	if (--providers->reading == 0)

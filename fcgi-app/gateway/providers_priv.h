@@ -5,6 +5,7 @@
  *   providers_poll.c      how it gets here from Redis
  *   providers_presence.c  what a poll comes to: who is there, who rests when
  *   provider_slots.c      slots: taken, renewed, given back
+ *   provider_spare.c      slots between two requests
  */
 #ifndef DR_PROVIDERS_PRIV_H
 #define DR_PROVIDERS_PRIV_H
@@ -46,8 +47,9 @@ struct dr_providers {
 	struct dr_list held;  /* the one renewed longest ago comes first */
 	struct dr_list calls; /* a take or a give is under way */
 	struct dr_list owed;  /* to be given back when Redis is there again */
+	struct dr_list spare; /* the one unused for longest comes first */
 	size_t n_held, n_slots;
-	struct dr_timer renew_timer; /* runs while something is held */
+	struct dr_timer renew_timer; /* runs while something is held or spare */
 };
 
 /* ---- providers_poll.c ---- */
@@ -68,9 +70,45 @@ void dr_presence_ask_for_watcher(struct dr_providers *providers);
 
 /* ---- provider_slots.c ---- */
 
+/* What stays behind of a lease: a command in flight cannot be called back. */
+struct dr_slot {
+	unsigned magic;
+#define DR_SLOT_MAGIC 0x51070001
+	struct dr_providers *providers;  /* borrowed; NULL once they are gone */
+	struct dr_provider *provider;    /* a reference */
+	struct dr_provider_lease *lease; /* borrowed; NULL: its owner has let go */
+	struct dr_list node;             /* in held, calls, owed or spare */
+	struct dr_list spare_node;       /* in provider->spare */
+	struct dr_store_call call;
+	struct dr_deferred soon; /* a spare one was taken: tell its owner */
+	uint64_t renewed_ms;     /* its lease lasts lease_time from here at the least */
+	uint64_t spare_ms;       /* since when it is spare */
+	bool sent;               /* the take may have reached Redis */
+	char id[DR_LEASE_ID_SIZE];
+};
+
 void dr_slots_init(struct dr_providers *providers);
 void dr_slots_fini(struct dr_providers *providers);
 /* Redis is there again: renew what is held, give back what is owed. */
 void dr_slots_recover(struct dr_providers *providers);
+/* Redis counts so many leases of the provider: note it. */
+void dr_slots_counted(struct dr_provider *provider, int64_t n);
+void dr_slot_give_back(struct dr_slot *slot);
+void dr_slot_free(struct dr_slot *slot);
+void dr_slot_move(struct dr_slot *slot, struct dr_list *list);
+
+/* ---- provider_spare.c ---- */
+
+/* How often leases are looked at, and how long a slot stays spare. */
+uint64_t dr_slots_tick_ms(const struct dr_providers *providers);
+void dr_slots_tick(struct dr_providers *providers);
+bool dr_spare_may_stay(const struct dr_slot *slot);
+void dr_spare_keep(struct dr_slot *slot); /* one that nobody holds any more */
+void dr_spare_end(struct dr_slot *slot);  /* the caller finds it another list */
+/* NULL: there is none. */
+struct dr_slot *dr_spare_take(
+    struct dr_providers *providers, struct dr_provider *provider);
+/* Give back those that nobody has used for so long. */
+void dr_spare_return(struct dr_providers *providers, uint64_t unused_ms);
 
 #endif

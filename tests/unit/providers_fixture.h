@@ -11,7 +11,8 @@
 #include "io/crypto.h"
 
 #define POLL_MS 20
-#define GOOD    "base_url https://h dialects anthropic models m,n=x"
+/* few slots: none stays spare */
+#define GOOD "base_url https://h dialects anthropic max_concurrency 7 models m,n=x"
 
 static struct redis redis;
 static struct dr_store *store;
