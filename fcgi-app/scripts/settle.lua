@@ -36,22 +36,27 @@ elseif giving_back then
 	return { 'BEFORE' }
 end
 
-local spent_field, held_field = kid .. '.spent:' .. window, kid .. '.held:' .. window
-local f = call('HMGET', KEYS[1], 'balance', 'held', 'running', spent_field, held_field,
-	kid .. '.spent:total')
+local spent_field, held_field, total_field = kid .. '.spent:' .. window, kid .. '.held:' .. window,
+	kid .. '.spent:total'
+local f = call('HMGET', KEYS[1], 'balance', 'held', 'running', held_field, total_field, spent_field)
 -- Beyond nine million dollars the books stop moving instead of losing digits.
 local balance = math.max(-MOST, whole(f[1], 0) - charge)
 local held, running = whole(f[2], 0) - hold, whole(f[3], 0) - (entry and 1 or 0)
-local spent, held_here = math.min(MOST, whole(f[4], 0) + charge), whole(f[5], 0) - hold
-local total = math.min(MOST, whole(f[6], 0) + charge)
+local held_here, total = whole(f[4], 0) - hold, math.min(MOST, whole(f[5], 0) + charge)
+local spent = math.min(MOST, whole(f[6], 0) + charge)
+local balance_text = text(balance)
 
 if not giving_back then
-	call('SET', KEYS[3], ARGV[5] .. string.format(
-		',"refund_nano_usd":%.0f,"balance_after_nano_usd":%.0f}',
-		math.max(0, hold - whole(ARGV[3])), balance), 'PX', ARGV[6])
+	call('SET', KEYS[3], ARGV[5] .. ',"refund_nano_usd":' .. text(math.max(0, hold - whole(ARGV[3]))) ..
+		',"balance_after_nano_usd":' .. balance_text .. '}', 'PX', ARGV[6])
 end
-call('HSET', KEYS[1], 'balance', text(balance), 'held', text(held), 'running', text(running),
-	held_field, text(held_here), kid .. '.spent:total', text(total), spent_field, text(spent))
+if window == 'total' then
+	call('HSET', KEYS[1], 'balance', balance_text, 'held', text(held), 'running', text(running),
+		held_field, text(held_here), total_field, text(total))
+else
+	call('HSET', KEYS[1], 'balance', balance_text, 'held', text(held), 'running', text(running),
+		held_field, text(held_here), total_field, text(total), spent_field, text(spent))
+end
 if entry then
 	call('HDEL', KEYS[2], id)
 	if ARGV[7] ~= '' then
@@ -64,7 +69,7 @@ end
 if charge ~= 0 or ARGV[11] ~= '0' or ARGV[12] ~= '0' or ARGV[13] ~= '0' or ARGV[14] ~= '0' or
 	ARGV[15] ~= '0' or ARGV[16] ~= '0' then
 	call('XADD', KEYS[4], '*', 'type', 'charge', 'req', id, 'key', kid, 'nano', text(-charge),
-		'balance', text(balance), 'model', ARGV[8], 'provider', ARGV[9], 'price', ARGV[10],
+		'balance', balance_text, 'model', ARGV[8], 'provider', ARGV[9], 'price', ARGV[10],
 		'in', ARGV[11], 'cw5', ARGV[12], 'cw1', ARGV[13], 'cr', ARGV[14], 'out', ARGV[15],
 		'web', ARGV[16], 'flags', flags, 'window', window)
 end
