@@ -289,10 +289,14 @@ async function prepare() {
   return idle;
 }
 
+// A build with sanitizers is many times slower and larger in some places and not in others: its figures mean nothing.
 function about() {
   const links = execFileSync('ldd', [path.join(build, 'derouter-fcgi')], { encoding: 'utf8' });
+  if (/lib[at]san|libubsan/.test(links)) {
+    console.error(`bench: ${build} has sanitizers on, so its figures would mean nothing; bench a build without --enable-asan and --enable-ubsan`);
+    process.exit(2);
+  }
   console.log(`derouter bench: ${build}, ${workers} responders, ${new Date().toISOString()}`);
-  if (/lib[at]san|libubsan/.test(links)) console.log('! this build has sanitizers on: its figures mean nothing');
 }
 
 async function main() {
