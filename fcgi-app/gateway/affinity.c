@@ -1,6 +1,6 @@
 /*
- * affinity - see the header. The body is not read again: only the spans that the scan
- * has found, and of long ones only their beginning.
+ * affinity - see the header. The body is not parsed again: the spans that the scan has
+ * found are walked text by text, and not far. A wrong guess costs a cache hit at worst.
  */
 #include "gateway/affinity.h"
 
@@ -55,38 +55,101 @@ on_metadata(void *arg, const struct dr_json_member *member)
 	return false;
 }
 
-/*
- * The first element of an array: the later ones come with each turn. Of a text (input
- * of Responses) all of it.
- */
-static size_t
-first_element(const char *text, size_t len)
+/* Of a long text its length and its ends tell. */
+static uint64_t
+hash_text(uint64_t hash, const char *text, size_t len)
 {
-	size_t i = 0,
-	       most = len < DR_AFFINITY_MESSAGE_BYTES ? len : DR_AFFINITY_MESSAGE_BYTES;
-	unsigned depth = 0;
-	bool in_string = false;
+	const size_t most = DR_AFFINITY_TEXT_BYTES;
 
-	for (; i < most; i++) {
-		char c = text[i];
-
-		if (in_string && c == '\\')
-			i++;
-		else if (c == '"')
-			in_string = !in_string;
-		else if (!in_string && (c == '{' || c == '['))
-			depth++;
-		else if (!in_string && (c == '}' || c == ']') && --depth <= 1)
-			return i + 1 < most ? i + 1 : most;
-	}
-	return most;
+	hash = dr_affinity_hash(hash, &len, sizeof len);
+	if (len <= 2 * most)
+		return dr_affinity_hash(hash, text, len);
+	hash = dr_affinity_hash(hash, text, most);
+	return dr_affinity_hash(hash, text + len - most, most);
 }
 
-static uint64_t
-hash_span(uint64_t hash, const char *body, const struct dr_span *span, size_t most)
+struct walk {
+	const char *at, *end;
+	uint64_t hash;
+	unsigned depth;
+	unsigned skipped_at; /* cache_control's depth; 0: nothing is skipped */
+	bool role;           /* the last text of a message was the name "role" */
+	bool user;           /* the message is the user's */
+};
+
+/* From the opening quote to behind the closing one. */
+static void
+walk_text(struct walk *walk)
 {
-	return dr_affinity_hash(
-	    hash, body + span->at, span->len < most ? span->len : most);
+	const char *text = ++walk->at, *quote = NULL;
+	size_t len;
+
+	while (walk->at < walk->end) {
+		const char *p = memchr(walk->at, '"', (size_t)(walk->end - walk->at));
+		const char *slash = p;
+
+		walk->at = p != NULL ? p + 1 : walk->end;
+		while (slash != NULL && slash > text && slash[-1] == '\\')
+			slash--;
+		if (p == NULL || (p - slash) % 2 == 0) {
+			quote = p;
+			break;
+		}
+	}
+	len = (size_t)((quote != NULL ? quote : walk->end) - text);
+	if (walk->skipped_at > 0)
+		return;
+	if (len == 13 && memcmp(text, "cache_control", len) == 0) {
+		walk->skipped_at = walk->depth;
+		return;
+	}
+	if (walk->depth == 2) {
+		walk->user |= walk->role && len == 4 && memcmp(text, "user", 4) == 0;
+		walk->role = len == 4 && memcmp(text, "role", 4) == 0;
+	}
+	walk->hash = hash_text(walk->hash, text, len);
+}
+
+/*
+ * All texts of a value, or, of an array of messages, those up to the end of the first
+ * user's: what comes after is not there yet in the first turn.
+ */
+static uint64_t
+hash_value(uint64_t hash, const char *body, const struct dr_span *span, bool messages)
+{
+	struct walk walk = { .at = body + span->at,
+		.end = body + span->at +
+		       (span->len < DR_AFFINITY_VALUE_BYTES ? span->len
+							    : DR_AFFINITY_VALUE_BYTES),
+		.hash = hash };
+
+	while (walk.at < walk.end) {
+		switch (*walk.at) {
+		case '"':
+			walk_text(&walk);
+			continue;
+		case '[':
+		case '{':
+			walk.depth++;
+			break;
+		case ']':
+		case '}':
+			walk.depth--;
+			if (walk.depth < walk.skipped_at)
+				walk.skipped_at = 0;
+			if (messages && walk.depth == 1 && walk.user)
+				return walk.hash;
+			break;
+		case ',':
+			if (walk.depth == walk.skipped_at)
+				walk.skipped_at = 0;
+			break;
+		default:
+			break;
+		}
+		walk.at++;
+	}
+	return walk.hash;
 }
 
 uint64_t
@@ -100,14 +163,14 @@ dr_affinity_of(const char *account, const char *session, const char *body,
 	if (session != NULL && session[0] != '\0')
 		return dr_affinity_hash(hash, session, strlen(session)) | 1;
 	if (facts->prompt_cache_key.len > 2)
-		return hash_span(hash, body, &facts->prompt_cache_key, SIZE_MAX) | 1;
+		return dr_affinity_hash(hash, body + facts->prompt_cache_key.at,
+			   facts->prompt_cache_key.len) |
+		       1;
 	if (facts->metadata.len > 2 &&
 	    dr_json_scan(body + facts->metadata.at, facts->metadata.len, on_metadata,
 		&user, err, sizeof err) &&
 	    user.found)
 		return user.hash | 1;
-	hash = hash_span(hash, body, &facts->system, DR_AFFINITY_SYSTEM_BYTES);
-	return dr_affinity_hash(hash, body + facts->messages.at,
-		   first_element(body + facts->messages.at, facts->messages.len)) |
-	       1;
+	hash = hash_value(hash, body, &facts->system, false);
+	return hash_value(hash, body, &facts->messages, true) | 1;
 }

@@ -9,7 +9,10 @@
  *
  * It comes, in this order, from what the client says its session is (headers of
  * claude-code and codex, x-session-affinity), `prompt_cache_key`, `metadata.user_id`,
- * or the system prompt and the first message. The account is always part of it. Pure.
+ * or the texts that every turn repeats: the system prompt, and the messages up to the
+ * first of the user's (Chat's first one is the same in many conversations), without
+ * cache_control, which clients move on with each turn. The account is always part of
+ * it. Pure.
  */
 #ifndef DR_AFFINITY_H
 #define DR_AFFINITY_H
@@ -19,8 +22,10 @@
 
 #include "dialects/dialect.h"
 
-#define DR_AFFINITY_SYSTEM_BYTES  4096 /* of the system prompt */
-#define DR_AFFINITY_MESSAGE_BYTES 4096 /* of the first message */
+#define DR_AFFINITY_VALUE_BYTES                                                        \
+	65536                      /* walked of the system prompt, of the messages     \
+				    */
+#define DR_AFFINITY_TEXT_BYTES 256 /* hashed at each end of a text there */
 
 /* `session`: the session's name from a header, "" or NULL: none. Never 0. */
 uint64_t dr_affinity_of(const char *account, const char *session, const char *body,

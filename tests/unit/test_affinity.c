@@ -24,10 +24,13 @@ of(enum dr_dialect_id dialect, const char *account, const char *session,
 	return dr_affinity_of(account, session, body, &facts);
 }
 
-#define M    DR_DIALECT_ANTHROPIC
-#define C    DR_DIALECT_CHAT
-#define R    DR_DIALECT_RESPONSES
-#define HEAD "{\"model\":\"m\","
+#define M      DR_DIALECT_ANTHROPIC
+#define C      DR_DIALECT_CHAT
+#define R      DR_DIALECT_RESPONSES
+#define HEAD   "{\"model\":\"m\","
+#define ASKED  "{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"hi\""
+#define CACHED ",\"cache_control\":{\"type\":\"ephemeral\"}"
+#define KIND   "{\"role\":\"system\",\"content\":\"be kind\"}"
 
 static const struct {
 	const char *what;
@@ -53,8 +56,33 @@ static const struct {
 		HEAD "\"system\":\"t\",\"messages\":[]}" },
 	    false },
 	{ "brackets and quotes inside a message", C, { NULL, NULL },
-	    { HEAD "\"messages\":[{\"content\":\"}]\\\"[{\"}]}",
-		HEAD "\"messages\":[{\"content\":\"}]\\\"[{\"},{\"content\":\"x\"}]}" },
+	    { HEAD "\"messages\":[{\"role\":\"user\",\"content\":\"}]\\\"[{\"}]}", HEAD
+		"\"messages\":[{\"role\":\"user\",\"content\":\"}]\\\"[{\"},{\"content\":\"x\"}]}" },
+	    true },
+	{ "cache_control moves on", M, { NULL, NULL },
+	    { HEAD "\"messages\":[" ASKED CACHED "}]}]}",
+		HEAD "\"messages\":[" ASKED "}]}," ASKED CACHED "}]}]}" },
+	    true },
+	{ "cache_control turns null", M, { NULL, NULL },
+	    { HEAD "\"system\":[{\"cache_control\":null,\"text\":\"a\"}]}", HEAD
+		"\"system\":[{\"cache_control\":{\"ttl\":\"1h\"},\"text\":\"a\"}]}" },
+	    true },
+	{ "what follows cache_control counts", M, { NULL, NULL },
+	    { HEAD "\"system\":[{\"cache_control\":null,\"text\":\"a\"}]}",
+		HEAD "\"system\":[{\"cache_control\":null,\"text\":\"b\"}]}" },
+	    false },
+	{ "chat's system message is not yet the conversation", C, { NULL, NULL },
+	    { HEAD "\"messages\":[" KIND ",{\"role\":\"user\",\"content\":\"a\"}]}",
+		HEAD "\"messages\":[" KIND ",{\"role\":\"user\",\"content\":\"b\"}]}" },
+	    false },
+	{ "later turns after a system message", C, { NULL, NULL },
+	    { HEAD "\"messages\":[" KIND ",{\"role\":\"user\",\"content\":\"a\"}]}",
+		HEAD "\"messages\":[" KIND ",{\"role\":\"user\",\"content\":\"a\"},"
+		     "{\"role\":\"assistant\",\"content\":\"b\"}]}" },
+	    true },
+	{ "a quote after backslashes", C, { NULL, NULL },
+	    { HEAD "\"messages\":[{\"role\":\"user\",\"content\":\"a\\\\\"}]}", HEAD
+		"\"messages\":[{\"role\":\"user\",\"content\":\"a\\\\\"},\"x\"]}" },
 	    true },
 	{ "a session's name wins", M, { "s1", "s1" },
 	    { HEAD "\"messages\":[1]}", HEAD "\"messages\":[2]}" }, true },
