@@ -58,6 +58,7 @@ DR_UNIT_TESTS = \
 	tests/unit/test_provider_record \
 	tests/unit/test_provider_rules \
 	tests/unit/test_provider_slots \
+	tests/unit/test_provider_spare \
 	tests/unit/test_provider_state \
 	tests/unit/test_providers \
 	tests/unit/test_rest \

@@ -2,52 +2,7 @@
  * Slots against a real redis-server: none is taken twice and none is lost, whatever
  * happens to Redis in between.
  */
-#include "providers_fixture.h"
-
-/* ---- slots ---- */
-
-struct owner {
-	struct dr_provider_lease lease;
-	unsigned n_done;
-	enum dr_error err;
-};
-
-static void
-on_slot(struct dr_provider_lease *lease, enum dr_error err)
-{
-	struct owner *owner = DR_CONTAINER_OF(lease, struct owner, lease);
-
-	owner->n_done++;
-	owner->err = err;
-}
-
-static void
-take(struct owner *owner, struct dr_provider *p, const char *id)
-{
-	owner->n_done = 0;
-	dr_provider_take(providers, &owner->lease, p, id, on_slot);
-	assert_int_equal(owner->n_done, 0); /* never inside the call */
-}
-
-static enum dr_error
-taken(struct owner *owner, struct dr_provider *p, const char *id)
-{
-	take(owner, p, id);
-	TURN_UNTIL(owner->n_done > 0);
-	assert_int_equal(owner->n_done, 1);
-	assert_int_equal(owner->lease.held, owner->err == DR_OK);
-	assert_ptr_equal(owner->lease.provider, p);
-	return owner->err;
-}
-
-static void
-give(struct owner *owner)
-{
-	dr_provider_give(providers, &owner->lease);
-	assert_null(owner->lease.provider);
-}
-
-#define ALL_GIVEN() TURN_UNTIL(dr_providers_leases(providers) == 0)
+#include "provider_slots_fixture.h"
 
 static void
 no_more_slots_are_given_than_there_are(void **state)
@@ -197,119 +152,6 @@ a_take_that_is_forgotten_gives_its_slot_back(void **state)
 	/* a zeroed lease */
 	a = (struct owner){ 0 };
 	give(&a);
-}
-
-/* ---- spare ones ---- */
-
-static bool
-counted(const char *id)
-{
-	char line[64];
-
-	snprintf(line, sizeof line, "ZSCORE {p:p1}:running %s", id);
-	return ask(store, line).text[0] != '\0';
-}
-
-static void
-a_slot_given_back_serves_the_next_without_redis(void **state)
-{
-	struct owner a = { 0 }, b = { 0 };
-	struct dr_provider *p;
-
-	(void)state;
-	reopen(1000, 3000);
-	p = add("p1", GOOD " max_concurrency 100");
-	assert_int_equal(taken(&a, p, "ra"), DR_OK);
-	give(&a);
-	assert_int_equal(p->running, 0);
-	assert_int_equal(taken(&b, p, "rb"), DR_OK);
-	assert_int_equal(p->running, 1);
-	assert_true(counted("ra")); /* under its old name, and once */
-	assert_int_equal(running("p1"), 1);
-	/* given before its owner was told: spare again, and no word */
-	give(&b);
-	take(&b, p, "rb");
-	give(&b);
-	dr_loop_turn(loop);
-	assert_int_equal(b.n_done, 0);
-	assert_int_equal(running("p1"), 1);
-	ALL_GIVEN(); /* nobody wants it */
-	assert_int_equal(running("p1"), 0);
-	TURN_UNTIL(p->running == 0); /* the poll agrees */
-}
-
-static void
-a_request_that_left_a_spare_one_takes_the_next_under_another_name(void **state)
-{
-	struct owner a = { 0 }, b = { 0 };
-	struct dr_provider *p;
-
-	(void)state;
-	reopen(1000, 3000);
-	p = add("p1", GOOD " max_concurrency 100");
-	assert_int_equal(taken(&a, p, "ra"), DR_OK);
-	give(&a);
-	assert_int_equal(taken(&b, p, "rb"), DR_OK);
-	assert_int_equal(taken(&a, p, "ra"), DR_OK);
-	assert_true(counted("ra") && counted("ra.1"));
-	give(&b);
-	TURN_UNTIL(running("p1") == 1);
-	assert_true(counted("ra.1"));
-	give(&a);
-	ALL_GIVEN();
-}
-
-static void
-few_are_kept_and_none_of_a_provider_that_is_half_full(void **state)
-{
-	struct owner owners[8] = { 0 };
-	struct dr_provider *p = add("p1", GOOD " max_concurrency 16");
-
-	(void)state;
-	for (size_t i = 0; i < DR_N_ELEMENTS(owners); i++) {
-		char id[8];
-
-		snprintf(id, sizeof id, "r%zu", i);
-		assert_int_equal(taken(&owners[i], p, id), DR_OK);
-	}
-	redis_do("ZADD {p:p1}:running 9999999999999 x1 9999999999999 x2");
-	TURN_UNTIL(p->running == 10);
-	give(&owners[0]);
-	assert_int_equal(p->n_spare, 0);
-	redis_do("ZREM {p:p1}:running x1 x2");
-	TURN_UNTIL(p->running == 7);
-	for (size_t i = 1; i < DR_N_ELEMENTS(owners); i++)
-		give(&owners[i]);
-	assert_int_equal(p->n_spare, 2); /* an eighth */
-	TURN_UNTIL(running("p1") == 2);
-	dr_providers_stop(providers); /* a drain waits for none */
-	assert_int_equal(p->n_spare, 0);
-	ALL_GIVEN();
-	assert_int_equal(running("p1"), 0);
-}
-
-/* However often it changes hands, its lease does not lapse in use. */
-static void
-a_spare_one_is_not_used_beyond_its_lease(void **state)
-{
-	struct owner a = { 0 };
-	struct dr_provider *p;
-	uint64_t end;
-
-	(void)state;
-	reopen(1000, 1500);
-	p = add("p1", GOOD " max_concurrency 100");
-	assert_int_equal(taken(&a, p, "ra"), DR_OK);
-	end = dr_clock_ms() + 2000;
-	do {
-		give(&a);
-		assert_int_equal(taken(&a, p, "ra"), DR_OK);
-		redis_do("ZREMRANGEBYSCORE {p:p1}:running 0 %lld",
-		    (long long)dr_clock_wall_ms());
-		assert_in_range(running("p1"), 1, 2);
-	} while (dr_clock_ms() < end);
-	give(&a);
-	ALL_GIVEN();
 }
 
 /* ---- Redis in trouble ---- */
@@ -519,10 +361,6 @@ main(void)
 		TEST(a_lease_is_renewed_while_it_is_held),
 		TEST(a_lease_that_redis_lost_is_there_again),
 		TEST(a_take_that_is_forgotten_gives_its_slot_back),
-		TEST(a_slot_given_back_serves_the_next_without_redis),
-		TEST(a_request_that_left_a_spare_one_takes_the_next_under_another_name),
-		TEST(few_are_kept_and_none_of_a_provider_that_is_half_full),
-		TEST(a_spare_one_is_not_used_beyond_its_lease),
 		TEST(a_take_answered_too_late_gives_its_slot_back),
 		TEST(a_give_that_met_an_outage_is_made_up_for),
 		TEST(takes_that_broke_off_are_made_up_for),
