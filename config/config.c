@@ -16,6 +16,7 @@ dr_config_load(const char *path, const char *const *assignments, dr_report *repo
 	    dr_settings_gather(path, assignments, &whole, report, report_arg);
 	int64_t basis_points;
 	struct dr_models *models;
+	struct dr_chains *chains;
 	struct dr_config *config;
 
 	/* a broken markup has been told; it shall not hide what is wrong with the
@@ -23,8 +24,10 @@ dr_config_load(const char *path, const char *const *assignments, dr_report *repo
 	models = dr_models_load(settings->models_file,
 	    dr_markup_parse(settings->markup, &basis_points) ? settings->markup : "0%",
 	    report, report_arg);
-	if (!whole || models == NULL) {
+	chains = dr_chains_load(settings->chains_file, report, report_arg);
+	if (!whole || models == NULL || chains == NULL) {
 		dr_settings_free(&settings);
+		dr_chains_free(&chains);
 		dr_models_free(&models);
 		return NULL;
 	}
@@ -33,6 +36,7 @@ dr_config_load(const char *path, const char *const *assignments, dr_report *repo
 	config->refs = 1;
 	config->settings = settings;
 	config->models = models;
+	config->chains = chains;
 	return config;
 }
 
@@ -58,5 +62,6 @@ dr_config_unref(struct dr_config **config)
 		return;
 	dr_settings_free(&c->settings);
 	dr_models_free(&c->models);
+	dr_chains_free(&c->chains);
 	DR_FREE(c);
 }

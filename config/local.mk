@@ -1,4 +1,6 @@
 libderouter_a_SOURCES += \
+	config/chains.c \
+	config/chains.h \
 	config/conf_file.c \
 	config/conf_file.h \
 	config/config.c \
@@ -20,5 +22,5 @@ libderouter_a_SOURCES += \
 	config/settings.h \
 	config/settings_check.c \
 	config/settings_check.h
-dist_pkgdata_DATA = config/derouter.conf.example config/models.json
+dist_pkgdata_DATA = config/derouter.conf.example config/models.json config/chains.json.example
 EXTRA_DIST += config/README.md

@@ -63,6 +63,8 @@ libderouter_a_SOURCES += \
 	fcgi-app/dialects/sse.h \
 	fcgi-app/dialects/tap.c \
 	fcgi-app/dialects/usage.c \
+	fcgi-app/ethereum/erc20.c \
+	fcgi-app/ethereum/erc20.h \
 	fcgi-app/gateway/access_log.c \
 	fcgi-app/gateway/access_log.h \
 	fcgi-app/gateway/admission.c \
@@ -153,6 +155,13 @@ DR_LUA = \
 	fcgi-app/scripts/admit.lua \
 	fcgi-app/scripts/common.lua \
 	fcgi-app/scripts/credit.lua \
+	fcgi-app/scripts/deposit_advance.lua \
+	fcgi-app/scripts/deposit_claim.lua \
+	fcgi-app/scripts/deposit_credit.lua \
+	fcgi-app/scripts/deposit_load.lua \
+	fcgi-app/scripts/deposit_mark.lua \
+	fcgi-app/scripts/deposit_reverse.lua \
+	fcgi-app/scripts/deposit_seen.lua \
 	fcgi-app/scripts/heartbeat.lua \
 	fcgi-app/scripts/key_add.lua \
 	fcgi-app/scripts/key_read.lua \
@@ -177,7 +186,7 @@ libderouter_a_SOURCES += fcgi-app/scripts/scripts.def fcgi-app/scripts/scripts.h
 nodist_libderouter_a_SOURCES += fcgi-app/scripts/scripts_lua.c
 CLEANFILES += fcgi-app/scripts/scripts_lua.c
 EXTRA_DIST += $(DR_LUA) fcgi-app/scripts/window.lua fcgi-app/scripts/embed.sh \
-	fcgi-app/README.md fcgi-app/base/README.md fcgi-app/dialects/README.md \
+	fcgi-app/README.md fcgi-app/base/README.md fcgi-app/dialects/README.md fcgi-app/ethereum/README.md \
 	fcgi-app/gateway/README.md fcgi-app/io/README.md fcgi-app/scripts/README.md
 
 fcgi-app/scripts/scripts_lua.c: $(DR_LUA) fcgi-app/scripts/window.lua fcgi-app/scripts/embed.sh fcgi-app/scripts/scripts.def

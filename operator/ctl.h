@@ -38,7 +38,7 @@ struct ctl_verb {
 
 /* Tables of verbs, each ended by one with noun NULL. */
 extern const struct ctl_verb ctl_account_verbs[], ctl_key_verbs[], ctl_provider_verbs[],
-    ctl_model_verbs[], ctl_ledger_verbs[], ctl_secrets_verbs[];
+    ctl_model_verbs[], ctl_ledger_verbs[], ctl_secrets_verbs[], ctl_deposit_verbs[];
 
 /* One line on standard error: "derouterctl: ...". Returns `status`. */
 int ctl_fail(int status, const char *format, ...) DR_PRINTF(2, 3);

@@ -14,4 +14,7 @@ extern const struct dr_duty
 extern const struct dr_duty
     dr_duty_sweeps; /* sweeps.c: requests whose process died are booked */
 
+extern const struct dr_duty
+    dr_duty_deposits; /* deposits.c: USDC deposits are followed on chain */
+
 #endif

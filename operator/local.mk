@@ -3,6 +3,7 @@ derouterctl_SOURCES = \
 	operator/ctl.h \
 	operator/ctl_account.c \
 	operator/ctl_books.c \
+	operator/ctl_deposit.c \
 	operator/ctl_key.c \
 	operator/ctl_key.h \
 	operator/ctl_key_change.c \
@@ -35,6 +36,16 @@ derouterctl_LDADD = $(DR_LIBS)
 bin_PROGRAMS += derouter-watcher
 derouter_watcher_SOURCES = \
 	operator/beat.c \
+	operator/chain_rpc.c \
+	operator/chain_rpc.h \
+	operator/chain_scan.c \
+	operator/chain_scan.h \
+	operator/deposits.c \
+	operator/deposits_claim.c \
+	operator/deposits_heads.c \
+	operator/deposits_priv.h \
+	operator/deposits_review.c \
+	operator/deposits_scan.c \
 	operator/duties.h \
 	operator/probe.c \
 	operator/probe.h \

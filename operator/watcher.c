@@ -26,6 +26,7 @@ static const struct dr_duty *const duties[] = {
 	&dr_duty_beat,
 	&dr_duty_probes,
 	&dr_duty_sweeps,
+	&dr_duty_deposits,
 };
 
 #define N_DUTIES DR_N_ELEMENTS(duties)
@@ -45,6 +46,7 @@ static const char usage[] =
     "  -c, --config FILE     the configuration (default: $DEROUTER_CONFIG, else built-in values)\n"
     "      --set NAME=VALUE  one setting, wins over the file; repeatable\n"
     "      --once [DUTY]     do every duty, or this one, one time and exit: 0 when all went well\n"
+    "      --replay          follow chains of which Redis knows nothing from their start_block, though it is old\n"
     "  -t, -n, --test        check the configuration, report every mistake, exit\n"
     "  -V, --version\n"
     "  -h, --help\n";
@@ -178,7 +180,9 @@ read_options(struct process *p, int argc, char **argv)
 	static const struct option options[] = { { "config", required_argument, NULL,
 						     'c' },
 		{ "set", required_argument, NULL, 's' },
-		{ "once", no_argument, NULL, 'o' }, { "test", no_argument, NULL, 't' },
+		{ "once", no_argument, NULL, 'o' },
+		{ "replay", no_argument, NULL, 'r' },
+		{ "test", no_argument, NULL, 't' },
 		{ "version", no_argument, NULL, 'V' },
 		{ "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 } };
 	int c;
@@ -194,6 +198,9 @@ read_options(struct process *p, int argc, char **argv)
 			break;
 		case 'o':
 			p->watcher.once = true;
+			break;
+		case 'r':
+			p->watcher.replay = true;
 			break;
 		case 't':
 		case 'n':

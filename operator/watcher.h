@@ -31,6 +31,9 @@ struct dr_watcher {
 	bool once; /* --once: each duty does its work one time, without waiting for its
 		      hour */
 
+	bool replay; /* --replay: follow chains of which nothing is known from their
+			start_block, however old it is */
+
 	size_t rounds_left; /* with --once */
 	bool failed;
 };

@@ -26,11 +26,13 @@ DR_UNIT_TESTS = \
 	tests/unit/test_attempt \
 	tests/unit/test_body \
 	tests/unit/test_breaker \
+	tests/unit/test_chain_scan \
 	tests/unit/test_crypto \
 	tests/unit/test_ctl \
 	tests/unit/test_ctl_key \
 	tests/unit/test_ctl_ledger \
 	tests/unit/test_ctl_provider \
+	tests/unit/test_erc20 \
 	tests/unit/test_error_body \
 	tests/unit/test_fcgi_conn \
 	tests/unit/test_fcgi_life \
@@ -81,6 +83,7 @@ DR_UNIT_TESTS = \
 	tests/unit/test_tap \
 	tests/unit/test_tap_usage \
 	tests/unit/test_watcher
+tests_unit_test_chain_scan_SOURCES = tests/unit/test_chain_scan.c operator/chain_scan.c
 check_PROGRAMS += $(DR_UNIT_TESTS)
 TESTS += $(DR_UNIT_TESTS)
 endif
