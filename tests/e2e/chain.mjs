@@ -32,7 +32,7 @@ async function listening(program, args, pattern) {
   });
   child.unref();
   child.stdout.unref();
-  return { url, pid: child.pid, stop: async () => (child.kill('SIGTERM'), ended) };
+  return { url, pid: child.pid, stop: async () => (child.ref(), child.kill('SIGTERM'), ended) };
 }
 
 export async function startChain({ port, state } = {}) {
