@@ -1,4 +1,6 @@
 libderouter_a_SOURCES += \
+	handlers/api_json.c \
+	handlers/api_json.h \
 	handlers/chat_completions.c \
 	handlers/count_tokens.c \
 	handlers/handlers.c \

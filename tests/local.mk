@@ -22,6 +22,7 @@ DR_UNIT_TESTS = \
 	tests/unit/test_admission_money \
 	tests/unit/test_affinity \
 	tests/unit/test_answer_model \
+	tests/unit/test_api_json \
 	tests/unit/test_api_key \
 	tests/unit/test_attempt \
 	tests/unit/test_body \
