@@ -181,14 +181,15 @@ DR_LUA = \
 	fcgi-app/scripts/secret.lua \
 	fcgi-app/scripts/settle.lua \
 	fcgi-app/scripts/sweep.lua \
-	fcgi-app/scripts/sweep_index.lua
+	fcgi-app/scripts/sweep_index.lua \
+	fcgi-app/scripts/wallet_unlink.lua
 libderouter_a_SOURCES += fcgi-app/scripts/scripts.def fcgi-app/scripts/scripts.h
 nodist_libderouter_a_SOURCES += fcgi-app/scripts/scripts_lua.c
 CLEANFILES += fcgi-app/scripts/scripts_lua.c
-EXTRA_DIST += $(DR_LUA) fcgi-app/scripts/window.lua fcgi-app/scripts/embed.sh \
+EXTRA_DIST += $(DR_LUA) fcgi-app/scripts/window.lua fcgi-app/scripts/deposit_index.lua fcgi-app/scripts/embed.sh \
 	fcgi-app/README.md fcgi-app/base/README.md fcgi-app/dialects/README.md fcgi-app/ethereum/README.md \
 	fcgi-app/gateway/README.md fcgi-app/io/README.md fcgi-app/scripts/README.md
 
-fcgi-app/scripts/scripts_lua.c: $(DR_LUA) fcgi-app/scripts/window.lua fcgi-app/scripts/embed.sh fcgi-app/scripts/scripts.def
+fcgi-app/scripts/scripts_lua.c: $(DR_LUA) fcgi-app/scripts/window.lua fcgi-app/scripts/deposit_index.lua fcgi-app/scripts/embed.sh fcgi-app/scripts/scripts.def
 	$(AM_V_GEN)$(MKDIR_P) fcgi-app/scripts && cd $(srcdir) && \
 		fcgi-app/scripts/embed.sh $(DR_LUA) >$(abs_builddir)/$@.new && mv $(abs_builddir)/$@.new $(abs_builddir)/$@

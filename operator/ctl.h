@@ -38,7 +38,8 @@ struct ctl_verb {
 
 /* Tables of verbs, each ended by one with noun NULL. */
 extern const struct ctl_verb ctl_account_verbs[], ctl_key_verbs[], ctl_provider_verbs[],
-    ctl_model_verbs[], ctl_ledger_verbs[], ctl_secrets_verbs[], ctl_deposit_verbs[];
+    ctl_model_verbs[], ctl_ledger_verbs[], ctl_secrets_verbs[], ctl_deposit_verbs[],
+    ctl_wallet_verbs[], ctl_session_verbs[];
 
 /* One line on standard error: "derouterctl: ...". Returns `status`. */
 int ctl_fail(int status, const char *format, ...) DR_PRINTF(2, 3);
@@ -107,6 +108,11 @@ void ctl_table_usd(struct ctl_table *table, int64_t nano);
 void ctl_table_free(struct ctl_table **table);
 /* Print and free. `single`: JSON is one object instead of an array. */
 void ctl_table_print(struct ctl *ctl, struct ctl_table **table, bool single);
+
+/* ---- verbs with a file of their own (ctl_account_state.c) ---- */
+
+int ctl_account_suspend(struct ctl *ctl, int argc, char **argv);
+int ctl_account_resume(struct ctl *ctl, int argc, char **argv);
 
 /* ---- names ---- */
 

@@ -1,5 +1,6 @@
 /*
- * ctl_account - account add | list | show | credit | adjust | set.
+ * ctl_account - account add | list | show | credit | adjust; set is in ctl_zone.c,
+ * suspend and resume are in ctl_account_state.c.
  *
  * `accounts` is a sorted set of all ids by the time of their making; everything else of
  * an account stands on its own slot, {a:ACCT}.
@@ -117,6 +118,10 @@ static const char *const account_columns[] = { "account", "name", "status",
 	"balance_usd", "held_usd", "#running", "created", "#balance_nano_usd",
 	"#held_nano_usd", NULL };
 
+static const char *const show_columns[] = { "account", "name", "status", "balance_usd",
+	"held_usd", "#running", "created", "#balance_nano_usd", "#held_nano_usd",
+	"suspend_reason", NULL };
+
 /* One row; false where the account is not there (any more). */
 static bool
 add_account_row(struct ctl *ctl, struct ctl_table *table, const char *id)
@@ -172,6 +177,8 @@ static int
 account_show(struct ctl *ctl, int argc, char **argv)
 {
 	const char *id;
+	char key[CTL_KEY_SIZE];
+	struct ctl_reply reason;
 	struct ctl_table *table;
 	size_t n;
 
@@ -179,8 +186,16 @@ account_show(struct ctl *ctl, int argc, char **argv)
 		return CTL_USAGE;
 	if (!ctl_account_exists(ctl, id))
 		return CTL_FAILED;
-	table = ctl_table_new(account_columns);
-	(void)add_account_row(ctl, table, id);
+	table = ctl_table_new(show_columns);
+	ctl_account_key(id, "account", key);
+	if (!add_account_row(ctl, table, id) ||
+	    !ctl_command(ctl, &reason,
+		(const char *[]){ "HGET", key, "suspend_reason", NULL })) {
+		ctl_table_free(&table);
+		return CTL_FAILED;
+	}
+	ctl_table_cell(table, reason.text);
+	ctl_reply_free(&reason);
 	ctl_table_print(ctl, &table, true);
 	return CTL_OK;
 }
@@ -278,6 +293,8 @@ const struct ctl_verb ctl_account_verbs[] = {
 	{ "account", "show", "ACCOUNT", true, account_show },
 	{ "account", "credit", "ACCOUNT AMOUNT [--reason R]", true, account_credit },
 	{ "account", "adjust", "ACCOUNT AMOUNT --reason R", true, account_adjust },
+	{ "account", "suspend", "ACCOUNT [--reason TEXT]", true, ctl_account_suspend },
+	{ "account", "resume", "ACCOUNT", true, ctl_account_resume },
 	{ "account", "set", "ACCOUNT --tz Europe/Berlin|+05:30|UTC", true,
 	    ctl_account_set },
 	{ NULL, NULL, NULL, false, NULL },

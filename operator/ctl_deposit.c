@@ -173,6 +173,54 @@ deposit_list(struct ctl *ctl, int argc, char **argv)
 	return CTL_OK;
 }
 
+static const char *const show_columns[] = { "id", "status", "account", "usd", "units",
+	"from", "tx", "#block", "block_hash", "final", "why", "claimed_by", "reason",
+	"claimed", "seen", "credited", "reversed", "#generation", NULL };
+
+/* A moment of the row; "" where it has not come. */
+static void
+add_time(struct ctl_table *table, const struct ctl_reply *row, const char *field)
+{
+	char when[DR_CLOCK_TEXT] = "";
+	int64_t ms = strtoll(ctl_field(row, field), NULL, 10);
+
+	if (ms > 0)
+		dr_clock_format_s(ms, when);
+	ctl_table_cell(table, when);
+}
+
+/* All that is known of one. */
+static void
+add_whole(struct ctl_table *table, const struct deposit_id *id, const char *whole,
+    const struct ctl_reply *row)
+{
+	static const char *const texts[] = { "why", "claimed_by", "reason", NULL };
+	static const char *const times[] = { "claimed", "seen", "credited", "reversed",
+		NULL };
+	int64_t nano = strtoll(ctl_field(row, "nano"), NULL, 10);
+	char tx[MOST_ID];
+
+	snprintf(tx, sizeof tx, "%.*s", (int)strcspn(id->rest, ":"), id->rest);
+	ctl_table_cell(table, whole);
+	ctl_table_cell(table, ctl_field(row, "status"));
+	ctl_table_cell(table, ctl_field(row, "account"));
+	if (nano < 0)
+		ctl_table_cell(table, "more than 2^53");
+	else
+		ctl_table_usd(table, nano);
+	ctl_table_cell(table, ctl_field(row, "units"));
+	ctl_table_cell(table, ctl_field(row, "from"));
+	ctl_table_cell(table, tx);
+	ctl_table_number(table, strtoll(ctl_field(row, "block"), NULL, 10));
+	ctl_table_cell(table, ctl_field(row, "block_hash"));
+	ctl_table_cell(table, ctl_field(row, "final")[0] != '\0' ? "yes" : "no");
+	for (size_t i = 0; texts[i] != NULL; i++)
+		ctl_table_cell(table, ctl_field(row, texts[i]));
+	for (size_t i = 0; times[i] != NULL; i++)
+		add_time(table, row, times[i]);
+	ctl_table_number(table, strtoll(ctl_field(row, "generation"), NULL, 10));
+}
+
 static int
 deposit_show(struct ctl *ctl, int argc, char **argv)
 {
@@ -191,8 +239,8 @@ deposit_show(struct ctl *ctl, int argc, char **argv)
 		ctl_reply_free(&row);
 		return ctl_fail(CTL_FAILED, "DEPOSIT: there is no \"%s\"", word);
 	}
-	table = ctl_table_new(columns);
-	add_row(table, id.chain->id, id.rest, &row);
+	table = ctl_table_new(show_columns);
+	add_whole(table, &id, word, &row);
 	ctl_reply_free(&row);
 	ctl_table_print(ctl, &table, true);
 	return CTL_OK;

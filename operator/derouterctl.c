@@ -18,7 +18,7 @@
 
 static const struct ctl_verb *const nouns[] = { ctl_account_verbs, ctl_key_verbs,
 	ctl_provider_verbs, ctl_model_verbs, ctl_ledger_verbs, ctl_secrets_verbs,
-	ctl_deposit_verbs };
+	ctl_deposit_verbs, ctl_wallet_verbs, ctl_session_verbs };
 
 int
 ctl_fail(int status, const char *format, ...)

@@ -2,6 +2,7 @@ bin_PROGRAMS += derouterctl
 derouterctl_SOURCES = \
 	operator/ctl.h \
 	operator/ctl_account.c \
+	operator/ctl_account_state.c \
 	operator/ctl_books.c \
 	operator/ctl_deposit.c \
 	operator/ctl_key.c \
@@ -24,9 +25,12 @@ derouterctl_SOURCES = \
 	operator/ctl_secrets.c \
 	operator/ctl_served.c \
 	operator/ctl_served.h \
+	operator/ctl_session.c \
+	operator/ctl_session.h \
 	operator/ctl_store.c \
 	operator/ctl_used.c \
 	operator/ctl_used.h \
+	operator/ctl_wallet.c \
 	operator/ctl_zone.c \
 	operator/ctl_zone.h \
 	operator/derouterctl.c \

@@ -33,6 +33,7 @@ DR_UNIT_TESTS = \
 	tests/unit/test_ctl_key \
 	tests/unit/test_ctl_ledger \
 	tests/unit/test_ctl_provider \
+	tests/unit/test_ctl_wallet \
 	tests/unit/test_erc20 \
 	tests/unit/test_error_body \
 	tests/unit/test_fcgi_conn \

@@ -9,9 +9,9 @@
  * process that dies gives its slots back.
  *
  * Units:   nano-USD, below 2^53; ms of Redis' clock (plus the tests' offset).
- * Errors:  BAD_KEY, MODEL_UNAVAILABLE, BALANCE, BUDGET, RPM, CONCURRENCY, HELD,
- * STORE_DOWN; INTERNAL where a script failed (the store has logged it). Thread:  the
- * loop's. Callbacks come from the loop, never from inside a call.
+ * Errors:  BAD_KEY, SUSPENDED, MODEL_UNAVAILABLE, BALANCE, BUDGET, RPM, CONCURRENCY,
+ * HELD, STORE_DOWN; INTERNAL where a script failed (the store has logged it). Thread:
+ * the loop's. Callbacks come from the loop, never from inside a call.
  */
 #ifndef DR_ADMISSION_H
 #define DR_ADMISSION_H
@@ -202,7 +202,8 @@ struct dr_key_read {
 	void (*done)(struct dr_key_read *, enum dr_error, const struct dr_key_state *);
 };
 
-/* DR_OK, BAD_KEY, STORE_DOWN, INTERNAL; the state is NULL unless DR_OK. Takes no limit.
+/* DR_OK, BAD_KEY, SUSPENDED, STORE_DOWN, INTERNAL; the state is NULL unless DR_OK.
+ * Takes no limit.
  */
 void dr_admission_key_read(struct dr_admission *admission, struct dr_key_read *read,
     const struct dr_key_read_query *query,

@@ -17,6 +17,7 @@ verdict_of(const char *name)
 	} verdicts[] = {
 		{ "OK", DR_OK },
 		{ "BAD_KEY", DR_ERR_BAD_KEY },
+		{ "SUSPENDED", DR_ERR_SUSPENDED },
 		{ "MODEL_UNAVAILABLE", DR_ERR_MODEL_UNAVAILABLE },
 		{ "BALANCE", DR_ERR_BALANCE },
 		{ "BUDGET", DR_ERR_BUDGET },

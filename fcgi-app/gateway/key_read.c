@@ -47,9 +47,11 @@ on_read(struct dr_store_call *call, enum dr_error err, const struct dr_reply *re
 	struct dr_key_read *read = DR_CONTAINER_OF(call, struct dr_key_read, call);
 	struct dr_key_state state = { 0 };
 
-	if (err == DR_OK &&
-	    strcmp(dr_reply_string(dr_reply_at(reply, 0), NULL), "OK") != 0)
-		err = DR_ERR_BAD_KEY;
+	const char *verdict = dr_reply_string(dr_reply_at(reply, 0), NULL);
+
+	if (err == DR_OK && strcmp(verdict, "OK") != 0)
+		err = strcmp(verdict, "SUSPENDED") == 0 ? DR_ERR_SUSPENDED
+							: DR_ERR_BAD_KEY;
 	if (err != DR_OK) {
 		read->done(read, err, NULL);
 		return;

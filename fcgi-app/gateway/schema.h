@@ -17,11 +17,13 @@
  *                         balance after it, spent:KID:WINDOW, served:PROVIDER:DAY
  *   {a:ACCT}:requests     stream, the last 10,000: req key model status error
  *   {a:ACCT}:deposits     hash: deposits credited
+ *   {a:ACCT}:wallets      hash: address in lower case -> when it was linked, ms
+ *   {a:ACCT}:sessions     hash: id -> "SHA WALLET CREATED EXPIRES"
  *   open                  sorted set: ACCT -> latest lease expiry
  *
- * status is "on" or "suspended"; a key's "on", "off" or "deleted". period is "total",
- * "month" or "day"; .spent:total is kept whatever it is. No .budget, no cap; no
- * .models, all; .expires 0, never.
+ * status is "on" or "suspended" (then `suspended`, ms, and suspend_reason say more); a
+ * key's "on", "off" or "deleted". period is "total", "month" or "day"; .spent:total is
+ * kept whatever it is. No .budget, no cap; no .models, all; .expires 0, never.
  *
  * `held` is the sum of all holds in the open hashes and `running` the number of their
  * entries; no script changes one without the other. Amounts are whole nano-USD as
@@ -42,6 +44,8 @@
 #define DR_SCHEMA_LEDGER   "ledger"
 #define DR_SCHEMA_REQUESTS "requests"
 #define DR_SCHEMA_DEPOSITS "deposits"
+#define DR_SCHEMA_WALLETS  "wallets"
+#define DR_SCHEMA_SESSIONS "sessions"
 
 /* The sweep's index over all accounts: no account's key, so without a tag. */
 #define DR_SCHEMA_INDEX "open"

@@ -38,6 +38,9 @@ if not opens(kid, f[2], ARGV[3], now) then
 	return plain('BAD_KEY')
 end
 local expires = whole(f[4], 0)
+if f[1] == 'suspended' then
+	return refuse('401', plain('SUSPENDED'))
+end
 if f[1] ~= 'on' or f[3] ~= 'on' or (expires > 0 and expires <= now) then
 	return refuse('401', plain('BAD_KEY'))
 end

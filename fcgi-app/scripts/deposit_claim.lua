@@ -6,8 +6,8 @@
 --       4 {dep:CHAIN}:unclaimed:FROM
 -- ARGV  1 HASH:POS   2 from   3 account   4 who says so: wallet or operator   5 reason
 -- Reply 'OK'; or what stands in the way: 'NONE' no such deposit, 'BIG' above 2^53, else its status
-local call = redis.call
-local row = call('HMGET', KEYS[1], 'status', 'nano', 'block', 'from', 'why')
+--@include deposit_index
+local row = call('HMGET', KEYS[1], 'status', 'nano', 'block', 'from', 'why', 'seen')
 if not row[1] or row[4] ~= ARGV[2] then
 	return 'NONE'
 end
@@ -29,4 +29,5 @@ call('SREM', KEYS[4], ARGV[1])
 if call('EXISTS', KEYS[4]) == 0 then
 	call('ZREM', KEYS[3], ARGV[2])
 end
+index(ARGV[1], ARGV[2], ARGV[3], 'pending', '', row[6])
 return 'OK'

@@ -7,7 +7,7 @@
 --       5 credited, orphaned, reversed, final, good (its receipt is there) or missing
 --       6 missing: which node says so
 -- Reply { rounds in a row for which it is missing, by how many nodes }; 0 where it is another by now
-local call = redis.call
+--@include deposit_index
 local row = call('HMGET', KEYS[1], 'status', 'generation', 'missing', 'missing_by')
 if row[1] ~= ARGV[3] or row[2] ~= ARGV[4] then
 	return 0
@@ -32,6 +32,8 @@ if what == 'final' then
 	call('ZREM', KEYS[2], ARGV[1])
 elseif what ~= 'good' then
 	call('HSET', KEYS[1], 'status', what, what, now)
+	call('SREM', prefix .. 'pending', ARGV[1])
+	call('SREM', prefix .. 'unclaimed', ARGV[1])
 	if what ~= 'credited' then
 		call('ZREM', KEYS[2], ARGV[1])
 		call('SREM', KEYS[4], ARGV[1])

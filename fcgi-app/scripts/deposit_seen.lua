@@ -7,16 +7,20 @@
 -- ARGV  1 HASH:POS   2 from   3 units as in the log   4 nano-USD   5 block   6 block hash   7 log index
 --       8 account, '' where the sender is nobody's wallet   9 why it cannot be credited, or ''
 -- Reply the status
-local call = redis.call
+--
+-- Indexes beside it, whose names are made here since they share the hash tag (deposit_index.lua).
+--@include deposit_index
 local t = call('TIME')
 local now = string.format('%.0f', t[1] * 1000 + math.floor(t[2] / 1000))
-local old = call('HMGET', KEYS[1], 'status', 'generation', 'account', 'block_hash', 'final')
+local old = call('HMGET', KEYS[1], 'status', 'generation', 'account', 'block_hash', 'final', 'why',
+	'seen')
 local status = old[1]
 if status and status ~= 'orphaned' and status ~= 'reversed' then
 	if old[4] ~= ARGV[6] and not old[5] then
 		call('HSET', KEYS[1], 'block', ARGV[5], 'block_hash', ARGV[6], 'log_index', ARGV[7])
 		call('HDEL', KEYS[1], 'missing', 'missing_by')
 	end
+	index(ARGV[1], ARGV[2], old[3], status, old[6] or '', old[7])
 	return status
 end
 local account = old[3] or ''
@@ -34,4 +38,5 @@ if status == 'unclaimed' and ARGV[9] == '' then
 	call('SADD', KEYS[5], ARGV[1])
 	call('ZADD', KEYS[4], '0', ARGV[2])
 end
+index(ARGV[1], ARGV[2], account, status, ARGV[9], now)
 return status

@@ -4,7 +4,7 @@
 -- KEYS  1 {a:ACCT}:account  2 {a:ACCT}:recent:KID  3 {a:ACCT}:open:KID
 -- ARGV  1 KID   2 SHA-256 of the secret   3 rpm, 4 concurrency of a key that names none
 --       5 clock offset, ms
--- Gives { 'BAD_KEY' } or { 'OK', now, name, created, expires, used, rpm, arrivals in the minute,
+-- Gives { 'BAD_KEY' }, { 'SUSPENDED' } or { 'OK', now, name, created, expires, used, rpm, arrivals in the minute,
 --         concurrency, running, budget (-1: none), period, window, spent, held, spent in all,
 --         balance, held of the account, running of the account, models, time zone ('': UTC),
 --         when the window ends (ms; 0: never) }
@@ -17,6 +17,9 @@ local f = call('HMGET', KEYS[1], 'status', kid .. '.sha', kid .. '.status', kid 
 	kid .. '.budget', kid .. '.period', 'balance', 'held', 'running', kid .. '.models', 'tz')
 local expires = whole(f[4], 0)
 
+if f[1] == 'suspended' and opens(kid, f[2], ARGV[2], now) then
+	return { 'SUSPENDED' }
+end
 if not opens(kid, f[2], ARGV[2], now) or f[1] ~= 'on' or f[3] ~= 'on' or (expires > 0 and expires <= now) then
 	return { 'BAD_KEY' }
 end

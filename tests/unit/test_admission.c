@@ -28,8 +28,8 @@ each_reason_refuses_in_its_turn(void **state)
 		{ "x7y8z9.expires 0", DR_ERR_MODEL_UNAVAILABLE,
 		    DR_ERR_MODEL_UNAVAILABLE, DR_OK },
 		{ "x7y8z9.status off", DR_ERR_BAD_KEY, DR_ERR_BAD_KEY, DR_ERR_BAD_KEY },
-		{ "x7y8z9.status on status suspended", DR_ERR_BAD_KEY, DR_ERR_BAD_KEY,
-		    DR_ERR_BAD_KEY },
+		{ "x7y8z9.status on status suspended", DR_ERR_SUSPENDED,
+		    DR_ERR_SUSPENDED, DR_ERR_SUSPENDED },
 	};
 
 	(void)state;

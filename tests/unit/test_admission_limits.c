@@ -379,6 +379,8 @@ a_key_says_what_is_left_of_it(void **state)
 	assert_string_equal(k.name, "");
 	redis_do("HSET " KEY("account") " x7y8z9.status off");
 	assert_int_equal(read_key(&k, &the_key, 0), DR_ERR_BAD_KEY);
+	redis_do("HSET " KEY("account") " status suspended");
+	assert_int_equal(read_key(&k, &the_key, 0), DR_ERR_SUSPENDED);
 }
 
 static void

@@ -7,6 +7,8 @@
 #include "ctl_fixture.h"
 #include "gateway/api_key.h"
 
+#define WALLET "0x00000000000000000000000000000000000abc01"
+
 /* ---- how it is called ---- */
 
 static void
@@ -37,6 +39,16 @@ what_is_wrong_with_a_call_is_status_2_and_names_the_argument(void **state)
 		{ "account set abcdefghij --tz Atlantis/Capital", "--tz" },
 		{ "account set abcdefghij --tz ../../etc/passwd", "--tz" },
 		{ "account set abcdefghij --tz +25:00", "--tz" },
+		{ "account suspend", "ACCOUNT" },
+		{ "account resume abcdefghij --reason x", "--reason" },
+		{ "wallet", "wallet" },
+		{ "wallet list", "ACCOUNT" },
+		{ "wallet link abcdefghij", "ADDRESS" },
+		{ "wallet link abcdefghij 0x12", "ADDRESS" },
+		{ "wallet unlink abcdefghij vitalik.eth", "ADDRESS" },
+		{ "session list", "ACCOUNT" },
+		{ "session end abcdefghij", "SESSION" },
+		{ "session end abcdefghij abc --all", "--all" },
 		{ "model price gpt-4.1 --at noon", "--at" },
 		{ "ledger abcdefghij --since yesterday", "--since" },
 		{ "ledger trim abcdefghij --before 2026-01-01", "--export" },
@@ -84,7 +96,11 @@ what_does_not_exist_is_status_1(void **state)
 {
 	static const char *const rows[] = { "account show zzzzzzzzzz",
 		"account credit zzzzzzzzzz 1", "account adjust zzzzzzzzzz 1 --reason x",
-		"account set zzzzzzzzzz --tz UTC", "ledger verify zzzzzzzzzz",
+		"account set zzzzzzzzzz --tz UTC", "account suspend zzzzzzzzzz",
+		"account resume zzzzzzzzzz", "wallet list zzzzzzzzzz",
+		"wallet link zzzzzzzzzz " WALLET, "wallet unlink zzzzzzzzzz " WALLET,
+		"session list zzzzzzzzzz", "session end zzzzzzzzzz --all",
+		"ledger verify zzzzzzzzzz",
 		"ledger trim zzzzzzzzzz --before 2026-01-01 --export /tmp/x",
 		"model price no-such-model", "model price gpt-4.1 --at 1999-01-01",
 		"key add zzzzzzzzzz", "key list zzzzzzzzzz", "key show zzzzzz",

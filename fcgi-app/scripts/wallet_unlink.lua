@@ -1,0 +1,11 @@
+#!lua
+-- wallet_unlink - a wallet is an account's no more, if it was this one's.
+--
+-- KEYS  1 wallet:{ADDRESS}
+-- ARGV  1 account
+-- Reply 1; 0 where it is nobody's or another's
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then
+	return 0
+end
+redis.call('DEL', KEYS[1])
+return 1
