@@ -103,6 +103,47 @@ check_key_prefix(struct dr_setting_load *load)
 		}
 }
 
+/*
+ * An origin as browsers write it: https://host[:port], lower case, no path. Wallets
+ * show it, cookies hang on it; plain http is for a machine's own browser.
+ */
+static bool
+is_origin(const char *url)
+{
+	static const char *const own[] = { "127.0.0.1", "localhost", "[::1]" };
+	bool plain = strncmp(url, "http://", 7) == 0, loopback = false;
+	const char *host = url + (plain ? 7 : 8), *port;
+	size_t n;
+
+	if (!plain && strncmp(url, "https://", 8) != 0)
+		return false;
+	n = host[0] == '[' ? 1 + strspn(host + 1, "0123456789abcdef:") + 1
+			   : strspn(host, "abcdefghijklmnopqrstuvwxyz0123456789.-");
+	if (n == 0 || n > 253 || (host[0] == '[' && host[n - 1] != ']'))
+		return false;
+	for (size_t i = 0; i < DR_N_ELEMENTS(own); i++)
+		loopback =
+		    loopback || (strlen(own[i]) == n && memcmp(host, own[i], n) == 0);
+	port = host + n;
+	return (!plain || loopback) &&
+	       (port[0] == '\0' ||
+		   (port[0] == ':' &&
+		       strspn(port + 1, "0123456789") == strlen(port + 1) &&
+		       strlen(port + 1) >= 1 && strlen(port + 1) <= 5));
+}
+
+static void
+check_public_url(struct dr_setting_load *load)
+{
+	const char *url = load->settings->public_url;
+
+	if (url[0] != '\0' && !is_origin(url))
+		MISTAKE(load, public_url,
+		    "must be https://host[:port] (http:// only for 127.0.0.1, localhost and [::1]), "
+		    "in lower case and without a path, not \"%.128s\"",
+		    url);
+}
+
 static void
 check_times(struct dr_setting_load *load)
 {
@@ -181,6 +222,7 @@ dr_settings_check(struct dr_setting_load *load)
 {
 	check_addresses(load);
 	check_key_prefix(load);
+	check_public_url(load);
 	check_times(load);
 	check_words(load);
 	read_password_file(load);

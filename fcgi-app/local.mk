@@ -133,6 +133,9 @@ libderouter_a_SOURCES += \
 	fcgi-app/gateway/schema.h \
 	fcgi-app/gateway/script_args.c \
 	fcgi-app/gateway/script_args.h \
+	fcgi-app/gateway/session.c \
+	fcgi-app/gateway/session.h \
+	fcgi-app/gateway/session_gate.c \
 	fcgi-app/gateway/settlement.c \
 	fcgi-app/gateway/settlement.h \
 	fcgi-app/gateway/start.c \
@@ -165,6 +168,12 @@ DR_LUA = \
 	fcgi-app/scripts/heartbeat.lua \
 	fcgi-app/scripts/key_add.lua \
 	fcgi-app/scripts/key_read.lua \
+	fcgi-app/scripts/session_read.lua \
+	fcgi-app/scripts/session_add.lua \
+	fcgi-app/scripts/session_list.lua \
+	fcgi-app/scripts/session_end.lua \
+	fcgi-app/scripts/wallet_take.lua \
+	fcgi-app/scripts/rate.lua \
 	fcgi-app/scripts/key_rotate.lua \
 	fcgi-app/scripts/key_set.lua \
 	fcgi-app/scripts/key_status.lua \

@@ -162,6 +162,6 @@ const struct dr_handler dr_handler_key = {
 	.method = "GET",
 	.path = "/v1/key",
 	.kind = DR_HANDLER_LOCAL,
-	.needs_key = true,
+	.auth = DR_AUTH_KEY,
 	.answer = answer,
 };

@@ -156,7 +156,7 @@ const struct dr_handler dr_handler_models = {
 	.method = "GET",
 	.path = "/v1/models",
 	.kind = DR_HANDLER_LOCAL,
-	.needs_key = true,
+	.auth = DR_AUTH_KEY,
 	.answer = answer_list,
 };
 
@@ -164,6 +164,6 @@ const struct dr_handler dr_handler_model = {
 	.method = "GET",
 	.path = "/v1/models/",
 	.kind = DR_HANDLER_LOCAL,
-	.needs_key = true,
+	.auth = DR_AUTH_KEY,
 	.answer = answer_one,
 };

@@ -218,6 +218,6 @@ const struct dr_handler dr_handler_receipt = {
 	.method = "GET",
 	.path = "/v1/requests/",
 	.kind = DR_HANDLER_LOCAL,
-	.needs_key = true,
+	.auth = DR_AUTH_KEY_OR_SESSION,
 	.answer = answer,
 };

@@ -70,6 +70,7 @@ DR_UNIT_TESTS = \
 	tests/unit/test_routing \
 	tests/unit/test_routing_home \
 	tests/unit/test_routing_presence \
+	tests/unit/test_session \
 	tests/unit/test_settings \
 	tests/unit/test_settings_docs \
 	tests/unit/test_settle \

@@ -20,6 +20,7 @@
 #define DR_MAX_ERROR_BYTES (1024 * 1024) /* an error answer that is passed through */
 #define DR_MAX_EVENT_HOLD  (64 * 1024)   /* an unfinished SSE event held back */
 #define DR_MAX_RAW_USAGE   4096          /* the usage block kept for the receipt */
+#define DR_MAX_MORE_HEAD   2048 /* lines that a local answer adds to its head */
 #define DR_MAX_DRAIN_BYTES                                                             \
 	(8 * 1024 * 1024) /* read on after the client has left (drain_on_abort) */
 

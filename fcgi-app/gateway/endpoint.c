@@ -34,7 +34,7 @@ read_path(struct dr_request *req)
 const char *
 dr_request_rest(const struct dr_request *req)
 {
-	return req->path + strlen(req->handler->path);
+	return req->path + strcspn(req->handler->path, "*");
 }
 
 const char *
@@ -61,11 +61,15 @@ dr_request_query(
 static bool
 path_matches(const struct dr_handler *handler, const char *path)
 {
-	size_t n = strlen(handler->path);
+	const char *pattern = handler->path;
+	size_t n = strcspn(pattern, "*"), segment;
 
-	if (handler->path[n - 1] == '/') /* one more segment must follow */
-		return strncmp(path, handler->path, n) == 0 && path[n] != '\0';
-	return strcmp(path, handler->path) == 0;
+	if (strncmp(path, pattern, n) != 0)
+		return false;
+	if (pattern[n] == '\0') /* after a slash more must follow */
+		return (path[n] == '\0') != (pattern[n - 1] == '/');
+	segment = strcspn(path + n, "/");
+	return segment > 0 && strcmp(path + n + segment, pattern + n + 1) == 0;
 }
 
 /* The handler of path and method; where only the method differs, that one and
@@ -108,7 +112,7 @@ error_shape(const struct dr_request *req)
 		return DR_DIALECT_CHAT;
 	if (path_is_below(req->path, "/v1/responses"))
 		return DR_DIALECT_RESPONSES;
-	if (path_is_below(req->path, "/provider"))
+	if (path_is_below(req->path, "/provider") || path_is_below(req->path, "/api"))
 		return DR_DIALECT_CHAT;
 	return dr_fcgi_param(req->edge, "HTTP_ANTHROPIC_VERSION") != NULL
 		   ? DR_DIALECT_ANTHROPIC
@@ -142,7 +146,20 @@ read_key(struct dr_request *req)
 	req->has_key =
 	    text != NULL &&
 	    dr_api_key_parse(req->config->settings->key_prefix, text, &req->key);
-	dr_request_id_new(req->has_key ? req->key.account : NULL, req->id);
+	if (!req->has_key)
+		dr_session_gate_note(req);
+	dr_request_id_new(
+	    req->has_key || req->session_read != NULL ? req->key.account : NULL,
+	    req->id);
+}
+
+bool
+dr_endpoint_wants_key(const struct dr_request *req)
+{
+	enum dr_handler_auth auth = req->handler->auth;
+
+	return req->handler->kind != DR_HANDLER_LOCAL || auth == DR_AUTH_KEY ||
+	       (auth == DR_AUTH_KEY_OR_SESSION && req->session_read == NULL);
 }
 
 static enum dr_error
@@ -206,7 +223,7 @@ dr_endpoint_find(struct dr_request *req)
 	}
 	if (wrong_method)
 		return refuse_method(req);
-	if (req->handler->kind != DR_HANDLER_LOCAL || req->handler->needs_key) {
+	if (dr_endpoint_wants_key(req)) {
 		if (!req->key_presented)
 			(void)dr_fail(req, DR_ERR_NO_KEY);
 		else if (!req->has_key)

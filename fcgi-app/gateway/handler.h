@@ -17,10 +17,22 @@ enum dr_handler_kind {
 	DR_HANDLER_LOCAL     /* answered here by `answer` */
 };
 
+/* Who must be known before a LOCAL handler is asked; the other kinds want a key. */
+enum dr_handler_auth {
+	DR_AUTH_NONE,
+	DR_AUTH_KEY,
+	DR_AUTH_SESSION, /* of the dashboard: cookie or Bearer token (session.h) */
+	DR_AUTH_KEY_OR_SESSION /* a key in the form of one is taken as such */
+};
+
 struct dr_handler {
 	const char *method;
-	const char *path; /* "/v1/models/" with the slash: also what follows it
-			     (dr_request_rest()) */
+	/*
+	 * "/v1/models/" with the slash: one more segment must follow, which
+	 * dr_request_rest() gives. In "/api/keys/[*]/rotate", written without the
+	 * brackets, the star stands for one segment; the rest begins with it.
+	 */
+	const char *path;
 	enum dr_handler_kind kind;
 
 	/* GENERATE, COUNT */
@@ -28,11 +40,11 @@ struct dr_handler {
 	const char *upstream_path; /* "/v1/messages" */
 
 	/*
-	 * LOCAL. Called once the key is known to be good (needs_key), or at once. Ends
-	 * the request, now or from a later callback, by dr_reply_json(),
-	 * dr_reply_empty() or dr_request_fail().
+	 * LOCAL. Called once who calls is known (`auth`; req->key.account says which
+	 * account it is), or at once. Ends the request, now or from a later callback,
+	 * by dr_reply_json() or dr_request_fail().
 	 */
-	bool needs_key;
+	enum dr_handler_auth auth;
 	void (*answer)(struct dr_request *req);
 };
 

@@ -29,9 +29,9 @@ reason(int status)
 	} known[] = { { 200, "OK" }, { 204, "No Content" }, { 400, "Bad Request" },
 		{ 401, "Unauthorized" }, { 402, "Payment Required" },
 		{ 403, "Forbidden" }, { 404, "Not Found" },
-		{ 405, "Method Not Allowed" }, { 413, "Content Too Large" },
-		{ 422, "Unprocessable Content" }, { 426, "Upgrade Required" },
-		{ 429, "Too Many Requests" },
+		{ 405, "Method Not Allowed" }, { 409, "Conflict" },
+		{ 413, "Content Too Large" }, { 422, "Unprocessable Content" },
+		{ 426, "Upgrade Required" }, { 429, "Too Many Requests" },
 		{ 431, "Request Header Fields Too Large" },
 		{ 500, "Internal Server Error" }, { 502, "Bad Gateway" },
 		{ 503, "Service Unavailable" }, { 504, "Gateway Timeout" },
@@ -88,7 +88,8 @@ add_cors(struct dr_strbuf *head, const struct dr_request *req)
 {
 	const char *origin = req->config->settings->cors;
 
-	if (origin[0] == '\0')
+	/* the dashboard's API is for pages of its own origin */
+	if (origin[0] == '\0' || strncmp(req->path, "/api/", 5) == 0)
 		return;
 	dr_strbuf_addf(head,
 	    "access-control-allow-origin: %s\r\n"
@@ -152,10 +153,20 @@ dr_reply_text(
 {
 	size_t len = strlen(text);
 
-	dr_reply_head(
-	    req, status, content_type, (int64_t)len, "cache-control: no-store\r\n");
+	dr_reply_head(req, status, content_type, (int64_t)len,
+	    req->more_head.len > 0 ? req->more_head.data
+				   : "cache-control: no-store\r\n");
 	dr_reply_body(req, text, len);
 	dr_request_go(req, DR_REQ_SETTLE);
+}
+
+void
+dr_reply_more_head(struct dr_request *req, const char *name, const char *value)
+{
+	DR_ASSERT(value[strcspn(value, "\r\n")] == '\0');
+	if (req->more_head.len == 0)
+		dr_strbuf_adds(&req->more_head, "cache-control: no-store\r\n");
+	dr_strbuf_addf(&req->more_head, "%s: %s\r\n", name, value);
 }
 
 void

@@ -28,6 +28,7 @@
 #include "gateway/handler.h"
 #include "gateway/providers.h"
 #include "gateway/routing.h"
+#include "gateway/session.h"
 #include "io/fcgi_conn.h"
 #include "io/http_client.h"
 #include "io/loop.h"
@@ -124,7 +125,9 @@ struct dr_request {
 	struct dr_api_key key;
 	bool preflight; /* OPTIONS: answered with CORS headers */
 	bool key_presented;
-	bool has_key; /* ... and it has the form of a key */
+	bool has_key;                         /* ... and it has the form of a key */
+	struct dr_session_read *session_read; /* owned; NULL: no token of a session */
+	const struct dr_session *session;     /* in it; NULL until it is known to run */
 	struct dr_ticket ticket;
 	bool admitted; /* the ticket holds a booking to settle */
 	bool admit_pending;
@@ -155,8 +158,9 @@ struct dr_request {
 	bool passed_through; /* the body is the provider's own error */
 	int status;          /* what the client was told */
 	uint64_t bytes_out;
-	bool paused;             /* upstream waits for the client */
-	struct dr_strbuf answer; /* a provider's error on its way through */
+	bool paused;                /* upstream waits for the client */
+	struct dr_strbuf answer;    /* a provider's error on its way through */
+	struct dr_strbuf more_head; /* of a local answer */
 	char provider_text[256]; /* what the provider said last, for receipt and 502 */
 	struct dr_usage usage;
 	struct dr_strbuf raw_usage;
@@ -204,6 +208,16 @@ const char *dr_request_rest(const struct dr_request *req);
 const char *dr_request_query(
     const struct dr_request *req, const char *name, char *out, size_t out_size);
 
+/* ---- session_gate.c ---- */
+
+/* The token of a session among the headers is noted, not judged: the endpoint may need
+ * none. Before the request's id is made, which names the account. */
+void dr_session_gate_note(struct dr_request *req);
+/* Does the call come from a page of public_url, as the browser says? */
+bool dr_session_gate_same_origin(const struct dr_request *req);
+/* Let the handler answer once the session is known to run; else 401, 403 or 429. */
+enum dr_req_state dr_session_gate(struct dr_request *req);
+
 /* ---- reply.c ---- */
 
 /* Write the head: status, standard headers, `extra` ("name: value\r\n" lines, or "").
@@ -215,6 +229,9 @@ void dr_reply_body(struct dr_request *req, const char *bytes, size_t len);
 void dr_reply_json(struct dr_request *req, int status, const struct dr_strbuf *body);
 void dr_reply_text(
     struct dr_request *req, int status, const char *content_type, const char *text);
+/* One more line for the head of the local answer that follows; nothing from outside may
+ * be in it unchecked. */
+void dr_reply_more_head(struct dr_request *req, const char *name, const char *value);
 /* 204 with CORS headers. */
 void dr_reply_preflight(struct dr_request *req);
 /* The error of req->err as a body, or as the stream's own error event. */

@@ -44,8 +44,9 @@
 #define DR_SCHEMA_LEDGER   "ledger"
 #define DR_SCHEMA_REQUESTS "requests"
 #define DR_SCHEMA_DEPOSITS "deposits"
+#define DR_SCHEMA_SESSIONS "sessions" /* session.h */
 #define DR_SCHEMA_WALLETS  "wallets"
-#define DR_SCHEMA_SESSIONS "sessions"
+#define DR_SCHEMA_API      "api"
 
 /* The sweep's index over all accounts: no account's key, so without a tag. */
 #define DR_SCHEMA_INDEX "open"

@@ -137,6 +137,7 @@ dr_request_new(void *gateway, struct dr_fcgi_request *edge)
 	req->arrived_us = dr_clock_us();
 	req->received_wall_ms = dr_clock_wall_ms();
 	dr_strbuf_init(&req->answer, DR_MAX_ERROR_BYTES);
+	dr_strbuf_init(&req->more_head, DR_MAX_MORE_HEAD);
 	dr_strbuf_init(&req->raw_usage, DR_MAX_RAW_USAGE);
 	dr_strbuf_init(&req->up.held, DR_MAX_UNARY_BYTES);
 	dr_list_append(&gw->requests, &req->node);
@@ -163,8 +164,10 @@ step_receive(struct dr_request *req)
 		return DR_REQ_WAIT;
 	}
 	if (req->handler->kind == DR_HANDLER_LOCAL) {
-		if (req->handler->needs_key)
+		if (dr_endpoint_wants_key(req))
 			return DR_REQ_ADMIT;
+		if (req->handler->auth != DR_AUTH_NONE)
+			return dr_session_gate(req);
 		req->handler->answer(req);
 		return DR_REQ_WAIT;
 	}
@@ -404,6 +407,7 @@ cancel_all(struct dr_request *req)
 	if (req->cancel_local != NULL)
 		req->cancel_local(req->local);
 	req->cancel_local = NULL;
+	dr_session_cancel(req->session_read);
 }
 
 static enum dr_req_state
@@ -444,9 +448,11 @@ reap(struct dr_deferred *work)
 	dr_ticket_fini(&req->ticket);
 	dr_strbuf_fini(&req->answer);
 	dr_strbuf_fini(&req->raw_usage);
+	dr_strbuf_fini(&req->more_head);
 	dr_config_unref(&req->config);
 	free(req->long_message);
 	free(req->local);
+	free(req->session_read);
 	dr_list_remove(&req->node);
 	req->gw->n_requests--;
 	DR_FREE(req);

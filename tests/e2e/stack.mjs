@@ -1,6 +1,7 @@
 // stack - the real thing for a test: redis-server, responders, nginx and lighttpd, all private to one
 // state directory, with the scripted provider behind. Everything is ended by pid in stop().
 import { execFile, spawn } from 'node:child_process';
+import { createHash, randomInt } from 'node:crypto';
 import { promisify } from 'node:util';
 import { mkdtemp, readFile, writeFile, mkdir, rm } from 'node:fs/promises';
 import { closeSync, openSync, readFileSync } from 'node:fs';
@@ -134,6 +135,16 @@ export async function startStack({ workers = 2, set = {}, lighttpd = true } = {}
     },
     async key_of(account, ...options) {
       return stack.ctl('key', 'add', account, ...options);
+    },
+    // A session of the dashboard as a login makes it, without a wallet: gives its token.
+    async session_of(account, wallet = '0x00000000000000000000000000000000000000aa', seconds = 3600) {
+      const letters = 'abcdefghijklmnopqrstuvwxyz0123456789';
+      const draw = (n) => Array.from({ length: n }, () => letters[randomInt(letters.length)]).join('');
+      const [id, secret, now] = [draw(6), draw(43), Date.now()];
+      const sha = createHash('sha256').update(secret).digest('hex');
+      await stack.redis('HSET', `{a:${account}}:sessions`, id, `${sha} ${wallet} ${now} ${now + seconds * 1000}`);
+      await stack.redis('HSETNX', `{a:${account}}:wallets`, wallet, String(now));
+      return `drs-${account}-${id}-${secret}`;
     },
     async standin(name = 'standin', options = []) {
       const standin = await startStandin(state, name, options);

@@ -311,6 +311,16 @@ settings_that_must_fit_together_are_checked_where_they_were_set(void **state)
 		{ "listen = 9000", ":1: listen: must be unix:/path or host:port" },
 		{ "key_prefix = \"sk ant\"", ":1: key_prefix: may hold letters" },
 		{ "key_prefix =", ":1: key_prefix: must be 1 to 32" },
+		{ "public_url = http://gateway.example",
+		    ":1: public_url: must be https://" },
+		{ "public_url = https://gateway.example/", ":1: public_url:" },
+		{ "public_url = https://Gateway.example", ":1: public_url:" },
+		{ "public_url = https://a@gateway.example", ":1: public_url:" },
+		{ "public_url = https://gateway.example:", ":1: public_url:" },
+		{ "public_url = https://", ":1: public_url:" },
+		{ "public_url = gateway.example", ":1: public_url:" },
+		{ "public_url = http://127.0.0.1.example", ":1: public_url:" },
+		{ "public_url = http://localhost:123456", ":1: public_url:" },
 		{ "models_file =", ":1: models_file: must name a file" },
 	};
 
@@ -320,6 +330,25 @@ settings_that_must_fit_together_are_checked_where_they_were_set(void **state)
 		assert_int_equal(n_mistakes(), 1);
 		if (strstr(mistakes.data, rows[i].told) == NULL)
 			fail_msg("not told: %s in\n%s", rows[i].told, mistakes.data);
+	}
+}
+
+static void
+a_public_url_is_an_origin(void **state)
+{
+	static const char *const rows[] = { "public_url = https://gateway.example",
+		"public_url = https://gateway.example:8443",
+		"public_url = http://127.0.0.1:8080", "public_url = http://localhost",
+		"public_url = http://[::1]:80",
+		"public_url = https://[2001:db8::1]:8443" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct dr_settings *s = load(rows[i], NULL);
+
+		if (s == NULL)
+			fail_msg("%s: %s", rows[i], mistakes.data);
+		dr_settings_free(&s);
 	}
 }
 
@@ -476,6 +505,7 @@ main(void)
 		    mistakes_in_the_environment_and_on_the_command_line_name_their_place),
 		cmocka_unit_test(
 		    settings_that_must_fit_together_are_checked_where_they_were_set),
+		cmocka_unit_test(a_public_url_is_an_origin),
 		cmocka_unit_test(markups_are_read_to_the_basis_point),
 		cmocka_unit_test(relative_paths_count_from_the_files_folder),
 		cmocka_unit_test(secrets_are_never_quoted_in_a_mistake),

@@ -1,0 +1,245 @@
+/*
+ * session - the tokens among a request's headers, and what Redis says of them.
+ */
+#include "admission_fixture.h"
+
+#include "gateway/session.h"
+
+#define SECRET "0123456789abcdefghijABCDEFGHIJ0123456789abc"
+#define TOKEN  "drs-" ACCOUNT "-s1s1s1-" SECRET
+#define WALLET "0x00000000000000000000000000000000000000aa"
+#define HOUR   INT64_C(3600000)
+
+static void
+the_token_is_found_where_a_client_puts_it(void **state)
+{
+	static const struct {
+		const char *authorization, *cookie;
+		bool found, by_cookie;
+	} rows[] = {
+		{ "Bearer " TOKEN, NULL, true, false },
+		{ "bearer   " TOKEN, NULL, true, false },
+		{ NULL, "__Host-sid=" TOKEN, true, true },
+		{ NULL, "a=b; __Host-sid=" TOKEN "; c=d", true, true },
+		{ NULL, "a=b;__Host-sid=" TOKEN, true, true },
+		{ "Basic x", "__Host-sid=" TOKEN, true, true },
+		/* what is meant as a token is judged alone */
+		{ "Bearer sk-other", "__Host-sid=" TOKEN, false, false },
+		{ NULL, NULL, false, false },
+		{ NULL, "", false, false },
+		{ NULL, ";;; ", false, false },
+		{ NULL, "X__Host-sid=" TOKEN, false, false },
+		{ NULL, "__Host-sid=\"" TOKEN "\"", false, false },
+		{ NULL, "__Host-sid=" TOKEN "x", false, false },
+		{ NULL, "__Host-sid=", false, false },
+		{ NULL, "__Host-sid=" TOKEN TOKEN TOKEN, false, false },
+		{ "Bearer sk-ant-dr-" ACCOUNT "-s1s1s1-" SECRET, NULL, false, false },
+		{ "Bearer ", NULL, false, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < DR_N_ELEMENTS(rows); i++) {
+		struct dr_session session;
+		bool found =
+		    dr_session_parse(rows[i].authorization, rows[i].cookie, &session);
+
+		if (found != rows[i].found)
+			fail_msg("row %zu", i);
+		if (!found)
+			continue;
+		assert_int_equal(session.by_cookie, rows[i].by_cookie);
+		assert_string_equal(session.token.account, ACCOUNT);
+		assert_string_equal(session.token.key_id, "s1s1s1");
+	}
+}
+
+/* ---- what Redis says ---- */
+
+static unsigned n_checked;
+static enum dr_error checked;
+
+static void
+on_checked(struct dr_session_read *read, enum dr_error err)
+{
+	(void)read;
+	n_checked++;
+	checked = err;
+}
+
+static enum dr_error
+check(struct dr_session_read *read, const char *token, int64_t most, int64_t offset_ms)
+{
+	char bearer[160];
+
+	*read = (struct dr_session_read){ .retry_after_ms = -1 };
+	snprintf(bearer, sizeof bearer, "Bearer %s", token);
+	assert_true(dr_session_parse(bearer, NULL, &read->session));
+	n_checked = 0;
+	dr_session_check(store, read, most, offset_ms, on_checked);
+	assert_int_equal(n_checked, 0); /* never inside the call */
+	TURN_UNTIL(n_checked > 0);
+	return checked;
+}
+
+/* As a login does it. Gives what the script says first. */
+static struct answer
+log_in(const char *id, const char *sha, int64_t offset_ms)
+{
+	struct dr_script_args args;
+	struct answer answer;
+
+	answer_init(&answer, false);
+	dr_args_begin(&args, ACCOUNT);
+	dr_args_key(&args, DR_SCHEMA_ACCOUNT, NULL);
+	dr_args_key(&args, DR_SCHEMA_SESSIONS, NULL);
+	dr_args_key(&args, DR_SCHEMA_WALLETS, NULL);
+	dr_args_text(&args, id);
+	dr_args_text(&args, sha);
+	dr_args_text(&args, WALLET);
+	dr_args_number(&args, 24 * HOUR);
+	dr_args_number(&args, 3);
+	dr_args_number(&args, offset_ms);
+	dr_args_eval(&args, store, &dr_script_session_add, &answer.call);
+	dr_store_wait(store, &answer.call);
+	assert_int_equal(answer.err, DR_OK);
+	return answer;
+}
+
+static void
+sha_of_token(char sha[DR_SHA256_HEX])
+{
+	dr_sha256_hex(SECRET, strlen(SECRET), sha);
+}
+
+static void
+a_session_runs_for_its_time_and_not_longer(void **state)
+{
+	struct dr_session_read read;
+	char sha[DR_SHA256_HEX];
+
+	(void)state;
+	redis_do("FLUSHALL");
+	sha_of_token(sha);
+	assert_int_equal(check(&read, TOKEN, 10, 0), DR_ERR_BAD_SESSION);
+	assert_int_equal(log_in("s1s1s1", sha, 0).count, 4);
+	assert_int_equal(account_number("balance"), 0); /* the first login made it */
+	assert_int_equal(check(&read, TOKEN, 10, 0), DR_OK);
+	assert_string_equal(read.session.wallet, WALLET);
+	assert_int_equal(read.session.expires_ms - read.session.created_ms, 24 * HOUR);
+	assert_int_equal(check(&read, TOKEN, 10, 24 * HOUR - 60000), DR_OK);
+	assert_int_equal(check(&read, TOKEN, 10, 24 * HOUR), DR_ERR_BAD_SESSION);
+	/* the same session with another secret */
+	assert_int_equal(check(&read,
+			     "drs-" ACCOUNT "-s1s1s1-"
+			     "x123456789abcdefghijABCDEFGHIJ0123456789abc",
+			     10, 0),
+	    DR_ERR_BAD_SESSION);
+	redis_do("HSET " KEY("account") " status suspended");
+	assert_int_equal(check(&read, TOKEN, 10, 0), DR_ERR_SUSPENDED_SESSION);
+	assert_int_equal(log_in("s2s2s2", sha, 0).count, 1); /* nor can it log in */
+}
+
+static void
+calls_are_counted_for_sessions_in_order_alone(void **state)
+{
+	struct dr_session_read read;
+	char sha[DR_SHA256_HEX];
+
+	(void)state;
+	redis_do("FLUSHALL");
+	sha_of_token(sha);
+	log_in("s1s1s1", sha, 0);
+	for (int i = 0; i < 5; i++) /* somebody who guesses locks nobody out */
+		assert_int_equal(check(&read, "drs-" ACCOUNT "-s9s9s9-" SECRET, 2, 0),
+		    DR_ERR_BAD_SESSION);
+	assert_int_equal(check(&read, TOKEN, 2, 0), DR_OK);
+	assert_int_equal(check(&read, TOKEN, 2, 0), DR_OK);
+	assert_int_equal(check(&read, TOKEN, 2, 0), DR_ERR_API_TOO_OFTEN);
+	assert_in_range(read.retry_after_ms, 1, 60000);
+}
+
+static void
+old_sessions_make_room(void **state)
+{
+	(void)state;
+	redis_do("FLUSHALL");
+	log_in("s1s1s1", SHA, 0);
+	log_in("s2s2s2", SHA, 1000);
+	log_in("s3s3s3", SHA, 2000);
+	assert_int_equal(log_in("s3s3s3", SHA, 2000).count, 1); /* taken */
+	log_in("s4s4s4", SHA, 3000);
+	assert_int_equal(redis_do("HLEN " KEY("sessions")).number, 3);
+	assert_int_equal(redis_do("HEXISTS " KEY("sessions") " s1s1s1").number, 0);
+	log_in("s5s5s5", SHA, 24 * HOUR + 2500); /* s2, s3 have ended by then */
+	assert_int_equal(redis_do("HLEN " KEY("sessions")).number, 2);
+	assert_int_equal(redis_do("HEXISTS " KEY("sessions") " s4s4s4").number, 1);
+}
+
+static struct answer
+on_key(struct dr_script *script, const char *what, const char *a, const char *b)
+{
+	struct dr_script_args args;
+	struct answer answer;
+
+	answer_init(&answer, false);
+	dr_args_begin(&args, ACCOUNT);
+	dr_args_key(&args, what, NULL);
+	dr_args_text(&args, a);
+	dr_args_text(&args, b);
+	dr_args_eval(&args, store, script, &answer.call);
+	dr_store_wait(store, &answer.call);
+	assert_int_equal(answer.err, DR_OK);
+	return answer;
+}
+
+static void
+sessions_are_listed_and_ended(void **state)
+{
+	(void)state;
+	redis_do("FLUSHALL");
+	log_in("s1s1s1", SHA, 0);
+	log_in("s2s2s2", SHA, 1000);
+	log_in("s3s3s3", SHA, 2000);
+	assert_int_equal(
+	    on_key(&dr_script_session_list, DR_SCHEMA_SESSIONS, "0", "").count, 3);
+	assert_int_equal(
+	    on_key(&dr_script_session_list, DR_SCHEMA_SESSIONS, "86401500", "").count,
+	    1); /* the last alone still runs */
+	assert_int_equal(
+	    on_key(&dr_script_session_end, DR_SCHEMA_SESSIONS, "s1s1s1", "").number, 1);
+	assert_int_equal(
+	    on_key(&dr_script_session_end, DR_SCHEMA_SESSIONS, "s1s1s1", "").number, 0);
+	log_in("s4s4s4", SHA, 3000);
+	assert_int_equal(
+	    on_key(&dr_script_session_end, DR_SCHEMA_SESSIONS, "", "s3s3s3").number, 2);
+	assert_int_equal(redis_do("HEXISTS " KEY("sessions") " s3s3s3").number, 1);
+}
+
+static void
+a_wallet_has_one_owner_and_a_window_its_limit(void **state)
+{
+	(void)state;
+	redis_do("FLUSHALL");
+	assert_string_equal(
+	    on_key(&dr_script_wallet_take, "wallet", "first", "").text, "first");
+	assert_string_equal(
+	    on_key(&dr_script_wallet_take, "wallet", "second", "").text, "first");
+	assert_int_equal(on_key(&dr_script_rate, "rate", "2", "60000").number, 0);
+	assert_int_equal(on_key(&dr_script_rate, "rate", "2", "60000").number, 0);
+	assert_in_range(on_key(&dr_script_rate, "rate", "2", "60000").number, 1, 60000);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_token_is_found_where_a_client_puts_it),
+		cmocka_unit_test(a_session_runs_for_its_time_and_not_longer),
+		cmocka_unit_test(calls_are_counted_for_sessions_in_order_alone),
+		cmocka_unit_test(old_sessions_make_room),
+		cmocka_unit_test(sessions_are_listed_and_ended),
+		cmocka_unit_test(a_wallet_has_one_owner_and_a_window_its_limit),
+	};
+
+	return cmocka_run_group_tests(tests, admission_setup, admission_teardown);
+}
