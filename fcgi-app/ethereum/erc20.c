@@ -7,21 +7,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/hex.h"
+
 #define WORD_DIGITS    64
 #define ADDRESS_DIGITS 40
-
-/* -1: no hexadecimal digit */
-static int
-digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
 
 /* "0x" and exactly n digits, copied in lower case. */
 static bool
@@ -31,9 +20,9 @@ copy_digits(const char *text, size_t n, char *out)
 		return false;
 	memcpy(out, "0x", 2);
 	for (size_t i = 2; i < n + 2; i++) {
-		if (digit(text[i]) < 0)
+		if (dr_hex_digit(text[i]) < 0)
 			return false;
-		out[i] = "0123456789abcdef"[digit(text[i])];
+		out[i] = "0123456789abcdef"[dr_hex_digit(text[i])];
 	}
 	out[n + 2] = '\0';
 	return text[n + 2] == '\0';
@@ -48,9 +37,9 @@ dr_eth_quantity(const char *text, int64_t *out)
 	if (text == NULL || text[0] != '0' || text[1] != 'x')
 		return false;
 	for (text += 2; text[len] != '\0'; len++) {
-		if (digit(text[len]) < 0 || n > (uint64_t)INT64_MAX >> 4)
+		if (dr_hex_digit(text[len]) < 0 || n > (uint64_t)INT64_MAX >> 4)
 			return false;
-		n = n << 4 | (uint64_t)digit(text[len]);
+		n = n << 4 | (uint64_t)dr_hex_digit(text[len]);
 	}
 	if (len == 0 || (len > 1 && text[0] == '0'))
 		return false;
@@ -102,7 +91,7 @@ dr_eth_word(const char *text, int64_t *out, bool *fits)
 	*fits = true;
 	for (size_t i = 2; i < WORD_DIGITS + 2 && *fits; i++) {
 		*fits = n <= (uint64_t)INT64_MAX >> 4;
-		n = n << 4 | (uint64_t)digit(word[i]);
+		n = n << 4 | (uint64_t)dr_hex_digit(word[i]);
 	}
 	*out = *fits ? (int64_t)n : INT64_MAX;
 	return true;

@@ -5,7 +5,6 @@
  */
 #include "io/crypto.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <gnutls/crypto.h>
@@ -15,12 +14,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/hex.h"
 #include "base/mem.h"
 
 #define NONCE_BYTES 12 /* the size GCM is made for (NIST SP 800-38D, 8.2) */
 #define TAG_BYTES   16
 
-static const char hex_digits[] = "0123456789abcdef";
 static const char seal_version[] = "v1.";
 
 /* ---- digests ---- */
@@ -33,11 +32,8 @@ digest_hex(gnutls_digest_algorithm_t kind, const void *data, size_t len, char *o
 
 	DR_ASSERT(n > 0 && n <= sizeof digest);
 	DR_ASSERT(gnutls_hash_fast(kind, data, len, digest) == 0);
-	for (unsigned i = 0; i < n; i++) {
-		*out++ = hex_digits[digest[i] >> 4];
-		*out++ = hex_digits[digest[i] & 15];
-	}
-	*out = '\0';
+	dr_hex_write(digest, n, out);
+	out[2 * n] = '\0';
 }
 
 void
@@ -107,15 +103,6 @@ dr_random_id(char *out, size_t n)
 
 /* ---- the key file ---- */
 
-static int
-hex_value(char c)
-{
-	const char *at =
-	    c == '\0' ? NULL : strchr(hex_digits, tolower((unsigned char)c));
-
-	return at == NULL ? -1 : (int)(at - hex_digits);
-}
-
 static bool
 parse_line(const char *text, size_t len, uint8_t out[DR_SEAL_KEY_BYTES])
 {
@@ -123,14 +110,7 @@ parse_line(const char *text, size_t len, uint8_t out[DR_SEAL_KEY_BYTES])
 		len--;
 	if (len != (size_t)2 * DR_SEAL_KEY_BYTES)
 		return false;
-	for (size_t i = 0; i < DR_SEAL_KEY_BYTES; i++) {
-		int high = hex_value(text[2 * i]), low = hex_value(text[2 * i + 1]);
-
-		if (high < 0 || low < 0)
-			return false;
-		out[i] = (uint8_t)(high << 4 | low);
-	}
-	return true;
+	return dr_hex_read(text, DR_SEAL_KEY_BYTES, out);
 }
 
 /* What is wrong with the text, or NULL. Says nothing of its content. */
