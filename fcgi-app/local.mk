@@ -9,6 +9,8 @@ libderouter_a_SOURCES += \
 	fcgi-app/base/errors.c \
 	fcgi-app/base/errors.def \
 	fcgi-app/base/errors.h \
+	fcgi-app/base/hex.c \
+	fcgi-app/base/hex.h \
 	fcgi-app/base/json.c \
 	fcgi-app/base/json.h \
 	fcgi-app/base/limits.h \
@@ -149,6 +151,21 @@ libderouter_a_SOURCES += \
 	fcgi-app/gateway/steps.c \
 	fcgi-app/gateway/upstream_head.c \
 	fcgi-app/gateway/upstream_head.h
+
+if WITH_WALLET
+libderouter_a_SOURCES += \
+	fcgi-app/ethereum/address.c \
+	fcgi-app/ethereum/address.h \
+	fcgi-app/ethereum/keccak.c \
+	fcgi-app/ethereum/keccak.h \
+	fcgi-app/ethereum/personal_sign.c \
+	fcgi-app/ethereum/personal_sign.h \
+	fcgi-app/ethereum/rfc3339.c \
+	fcgi-app/ethereum/rfc3339.h \
+	fcgi-app/ethereum/siwe.c \
+	fcgi-app/ethereum/siwe.h \
+	fcgi-app/ethereum/siwe_parse.c
+endif
 
 # The Redis scripts, compiled in.
 DR_LUA = \

@@ -44,6 +44,7 @@ DR_UNIT_TESTS = \
 	tests/unit/test_fcgi_protocol \
 	tests/unit/test_fcgi_wire \
 	tests/unit/test_heartbeat \
+	tests/unit/test_hex \
 	tests/unit/test_http_client \
 	tests/unit/test_http_client_flow \
 	tests/unit/test_http_client_tls \
@@ -86,6 +87,14 @@ DR_UNIT_TESTS = \
 	tests/unit/test_tap \
 	tests/unit/test_tap_usage \
 	tests/unit/test_watcher
+if WITH_WALLET
+DR_UNIT_TESTS += \
+	tests/unit/test_address \
+	tests/unit/test_keccak \
+	tests/unit/test_personal_sign \
+	tests/unit/test_rfc3339 \
+	tests/unit/test_siwe
+endif
 tests_unit_test_chain_scan_SOURCES = tests/unit/test_chain_scan.c operator/chain_scan.c
 check_PROGRAMS += $(DR_UNIT_TESTS)
 TESTS += $(DR_UNIT_TESTS)
