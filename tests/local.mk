@@ -93,7 +93,8 @@ DR_UNIT_TESTS += \
 	tests/unit/test_keccak \
 	tests/unit/test_personal_sign \
 	tests/unit/test_rfc3339 \
-	tests/unit/test_siwe
+	tests/unit/test_siwe \
+	tests/unit/test_siwe_vectors
 endif
 tests_unit_test_chain_scan_SOURCES = tests/unit/test_chain_scan.c operator/chain_scan.c
 check_PROGRAMS += $(DR_UNIT_TESTS)
@@ -125,16 +126,23 @@ tests_fuzz_fuzz_tap_SOURCES = tests/fuzz/fuzz_tap.c
 tests_fuzz_fuzz_fcgi_wire_LDADD = $(DR_LIBS)
 tests_fuzz_fuzz_json_scan_LDADD = $(DR_LIBS)
 tests_fuzz_fuzz_tap_LDADD = $(DR_LIBS)
+if WITH_WALLET
+DR_FUZZERS += tests/fuzz/fuzz_siwe
+endif
+tests_fuzz_fuzz_siwe_SOURCES = tests/fuzz/fuzz_siwe.c
+tests_fuzz_fuzz_siwe_LDADD = $(DR_LIBS)
 if FUZZERS
 noinst_PROGRAMS += $(DR_FUZZERS)
 tests_fuzz_fuzz_fcgi_wire_LDFLAGS = -fsanitize=fuzzer
 tests_fuzz_fuzz_json_scan_LDFLAGS = -fsanitize=fuzzer
+tests_fuzz_fuzz_siwe_LDFLAGS = -fsanitize=fuzzer
 tests_fuzz_fuzz_tap_LDFLAGS = -fsanitize=fuzzer
 else
 check_PROGRAMS += $(DR_FUZZERS)
 TESTS += $(DR_FUZZERS)
 tests_fuzz_fuzz_fcgi_wire_SOURCES += tests/fuzz/standalone_main.c
 tests_fuzz_fuzz_json_scan_SOURCES += tests/fuzz/standalone_main.c
+tests_fuzz_fuzz_siwe_SOURCES += tests/fuzz/standalone_main.c
 tests_fuzz_fuzz_tap_SOURCES += tests/fuzz/standalone_main.c
 endif
 
