@@ -115,7 +115,8 @@ load(const char *path, struct seed *seed)
 	return 1;
 }
 
-/* Where no file is given: a FastCGI request, an SSE stream, some JSON, and nothing. */
+/* Where no file is given: a FastCGI request, an SSE stream, some JSON, a login message,
+ * and nothing. */
 static size_t
 built_in(struct seed seeds[MAX_SEEDS])
 {
@@ -130,11 +131,17 @@ built_in(struct seed seeds[MAX_SEEDS])
 	static const char json[] =
 	    "{\"model\":\"m\",\"stream\":true,\"max_tokens\":1024,"
 	    "\"messages\":[{\"role\":\"user\",\"content\":\"\\u00e9\"}]}";
+	static const char siwe[] =
+	    "derouter.example wants you to sign in with your Ethereum account:\n"
+	    "0x1a642f0E3c3aF545E7AcBD38b07251B3990914F1\n\nLog in.\n\n"
+	    "URI: https://derouter.example/\nVersion: 1\nChain ID: 8453\n"
+	    "Nonce: abcDEF0123456789\nIssued At: 2026-11-26T14:05:15.000Z\n"
+	    "Expiration Time: 2026-11-26T14:10:15.000Z";
 	static const struct {
 		const char *bytes;
 		size_t len;
 	} all[] = { { fcgi, sizeof fcgi - 1 }, { sse, sizeof sse - 1 },
-		{ json, sizeof json - 1 }, { "", 0 } };
+		{ json, sizeof json - 1 }, { siwe, sizeof siwe - 1 }, { "", 0 } };
 
 	for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
 		seeds[i].bytes = malloc(MAX_INPUT);
