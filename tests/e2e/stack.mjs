@@ -244,13 +244,12 @@ export async function startStack({ workers = 2, set = {}, lighttpd = true } = {}
 async function startLighttpd(stack) {
   const port = await freePort();
   const dir = path.join(stack.state, 'lighttpd');
-  await mkdir(path.join(dir, 'empty'), { recursive: true });
   await mkdir(path.join(dir, 'tmp-body'), { recursive: true });
   await exec('cp', ['-r', path.join(root, 'nginx-example/errors'), dir]);
   const servers = Array.from({ length: stack.workers }, (_, i) =>
     `    ( "socket" => "${stack.state}/worker-${i + 1}.sock", "check-local" => "disable" )`).join(',\n');
   const text = readFileSync(path.join(root, 'nginx-example/lighttpd.conf'), 'utf8')
-    .replaceAll('@STATE@', dir).replaceAll('@PORT@', String(port)).replaceAll('@SERVERS@', servers);
+    .replaceAll('@STATE@', dir).replaceAll('@DASHBOARD@', path.join(root, 'dashboard')).replaceAll('@PORT@', String(port)).replaceAll('@SERVERS@', servers);
   await writeFile(path.join(dir, 'lighttpd.conf'), text);
   stack.lighttpdProcess = spawn('lighttpd', ['-D', '-f', path.join(dir, 'lighttpd.conf')], {
     stdio: 'ignore',
