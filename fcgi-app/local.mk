@@ -81,6 +81,8 @@ libderouter_a_SOURCES += \
 	fcgi-app/gateway/attempt.c \
 	fcgi-app/gateway/breaker.c \
 	fcgi-app/gateway/breaker.h \
+	fcgi-app/gateway/chain_rpc.c \
+	fcgi-app/gateway/chain_rpc.h \
 	fcgi-app/gateway/drain.c \
 	fcgi-app/gateway/drain.h \
 	fcgi-app/gateway/endpoint.c \

@@ -11,7 +11,7 @@
 #define DR_DEPOSITS_PRIV_H
 
 #include "io/store.h"
-#include "operator/chain_rpc.h"
+#include "gateway/chain_rpc.h"
 #include "operator/chain_scan.h"
 #include "operator/watcher.h"
 

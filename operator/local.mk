@@ -40,8 +40,6 @@ derouterctl_LDADD = $(DR_LIBS)
 bin_PROGRAMS += derouter-watcher
 derouter_watcher_SOURCES = \
 	operator/beat.c \
-	operator/chain_rpc.c \
-	operator/chain_rpc.h \
 	operator/chain_scan.c \
 	operator/chain_scan.h \
 	operator/deposits.c \

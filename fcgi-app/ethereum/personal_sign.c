@@ -48,8 +48,8 @@ read_signature(const char *text, secp256k1_ecdsa_recoverable_signature *out)
 
 /* What is signed: keccak256 of 0x19, "Ethereum Signed Message:", LF, the length in
  * decimal, and the message. */
-static void
-hash_message(const char *message, size_t len, uint8_t out[DR_KECCAK_BYTES])
+void
+dr_personal_sign_hash(const char *message, size_t len, uint8_t out[DR_KECCAK_BYTES])
 {
 	struct dr_keccak keccak;
 	char head[64];
@@ -90,7 +90,7 @@ dr_personal_sign_recover(const char *message, size_t len, const char *signature,
 
 	if (said != DR_SIGNATURE_OK)
 		return said;
-	hash_message(message, len, hash);
+	dr_personal_sign_hash(message, len, hash);
 	if (!secp256k1_ecdsa_recover(secp256k1_context_static, &key, &parsed, hash))
 		return DR_SIGNATURE_NO_SIGNER;
 	address_of(&key, out);

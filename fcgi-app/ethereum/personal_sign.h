@@ -16,6 +16,7 @@
 
 #include "base/dr_assert.h"
 #include "ethereum/address.h"
+#include "ethereum/keccak.h"
 
 #define DR_SIGNATURE_BYTES 65
 #define DR_SIGNATURE_CHARS 132 /* of its text, without a NUL */
@@ -51,6 +52,11 @@ enum dr_signature dr_personal_sign_recover(const char *message, size_t len,
 /* DR_SIGNATURE_OK: `address` has signed the message. */
 enum dr_signature dr_personal_sign_check(const char *message, size_t len,
     const char *signature, const uint8_t address[DR_ADDRESS_BYTES]) DR_MUSTCHECK;
+
+/* What is signed: the hash of the message behind a head that no transaction begins
+ * with. */
+void dr_personal_sign_hash(
+    const char *message, size_t len, uint8_t out[DR_KECCAK_BYTES]);
 
 /* For the log: fixed text, nothing of the signature. */
 const char *dr_signature_text(enum dr_signature result);

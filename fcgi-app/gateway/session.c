@@ -4,6 +4,7 @@
  */
 #include "gateway/session.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -113,4 +114,76 @@ dr_session_cancel(struct dr_session_read *read)
 {
 	if (read != NULL)
 		dr_store_cancel(&read->call);
+}
+
+/* ---- the scripts' own replies ---- */
+
+void
+dr_session_add(struct dr_store *store, const struct dr_api_key *token,
+    const char *wallet, int64_t life_ms, int64_t clock_offset_ms,
+    struct dr_store_call *call)
+{
+	struct dr_script_args args;
+
+	dr_args_begin(&args, token->account);
+	dr_args_key(&args, DR_SCHEMA_ACCOUNT, NULL);
+	dr_args_key(&args, DR_SCHEMA_SESSIONS, NULL);
+	dr_args_key(&args, DR_SCHEMA_WALLETS, NULL);
+	dr_args_text(&args, token->key_id);
+	dr_args_text(&args, token->sha);
+	dr_args_text(&args, wallet);
+	dr_args_number(&args, life_ms);
+	dr_args_number(&args, DR_SESSION_MOST);
+	dr_args_number(&args, clock_offset_ms);
+	dr_args_eval(&args, store, &dr_script_session_add, call);
+}
+
+void
+dr_session_list(struct dr_store *store, const char *account, int64_t clock_offset_ms,
+    struct dr_store_call *call)
+{
+	struct dr_script_args args;
+
+	dr_args_begin(&args, account);
+	dr_args_key(&args, DR_SCHEMA_SESSIONS, NULL);
+	dr_args_number(&args, clock_offset_ms);
+	dr_args_eval(&args, store, &dr_script_session_list, call);
+}
+
+void
+dr_session_end(struct dr_store *store, const char *account, const char *id,
+    const char *keep, struct dr_store_call *call)
+{
+	struct dr_script_args args;
+
+	dr_args_begin(&args, account);
+	dr_args_key(&args, DR_SCHEMA_SESSIONS, NULL);
+	dr_args_text(&args, id);
+	dr_args_text(&args, keep);
+	dr_args_eval(&args, store, &dr_script_session_end, call);
+}
+
+void
+dr_wallet_take(struct dr_store *store, const char *wallet, const char *account,
+    struct dr_store_call *call)
+{
+	char key[DR_WALLET_SIZE + 16];
+	const struct dr_arg args[] = {
+		{ key, (size_t)snprintf(key, sizeof key, "wallet:{%s}", wallet) },
+		{ account, strlen(account) }
+	};
+
+	dr_store_eval(store, key, &dr_script_wallet_take, 1, args, 2, call);
+}
+
+void
+dr_login_try(
+    struct dr_store *store, const char *who, int64_t most, struct dr_store_call *call)
+{
+	char key[80], limit[24];
+	struct dr_arg args[3] = { { key, 0 }, { limit, 0 }, { "60000", 5 } };
+
+	args[0].len = (size_t)snprintf(key, sizeof key, "login:{%.64s}", who);
+	args[1].len = (size_t)snprintf(limit, sizeof limit, "%lld", (long long)most);
+	dr_store_eval(store, key, &dr_script_rate, 1, args, 3, call);
 }

@@ -7,6 +7,8 @@
  *   {a:ACCT}:sessions   hash: ID -> "SHA-256 of the secret, wallet, made, ends (ms)"
  *   {a:ACCT}:wallets    hash: address -> when it was linked (ms)
  *   {a:ACCT}:api        calls in the running minute
+ *   wallet:{ADDRESS}    the account whose wallet it is: set once
+ *   login:{CLIENT}      tries of a client's address in the running minute
  *
  * Only the digest of the secret is kept. Addresses are in lower case. The gate in front
  * of the handlers is session_gate.c; logging in is handlers/auth_*.c.
@@ -57,5 +59,26 @@ void dr_session_check(struct dr_store *store, struct dr_session_read *read,
     void (*done)(struct dr_session_read *, enum dr_error));
 /* Idempotent; NULL is fine. */
 void dr_session_cancel(struct dr_session_read *read);
+
+/* ---- questions whose replies are the scripts' own (scripts/NAME.lua says them) ----
+ */
+
+/* session_add: `token` is a new one; makes the account where there is none. */
+void dr_session_add(struct dr_store *store, const struct dr_api_key *token,
+    const char *wallet, int64_t life_ms, int64_t clock_offset_ms,
+    struct dr_store_call *call);
+/* session_list */
+void dr_session_list(struct dr_store *store, const char *account,
+    int64_t clock_offset_ms, struct dr_store_call *call);
+/* session_end: this one; "" all but `keep`. */
+void dr_session_end(struct dr_store *store, const char *account, const char *id,
+    const char *keep, struct dr_store_call *call);
+/* wallet_take: the account that owns the wallet from now on, this one where it had
+ * none. */
+void dr_wallet_take(struct dr_store *store, const char *wallet, const char *account,
+    struct dr_store_call *call);
+/* rate: one more try of `who` in the running minute. */
+void dr_login_try(
+    struct dr_store *store, const char *who, int64_t most, struct dr_store_call *call);
 
 #endif

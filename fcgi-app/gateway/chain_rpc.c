@@ -2,7 +2,7 @@
  * chain_rpc - see the header. The exchange over io/http_client, and the envelope of
  * JSON-RPC 2.0; what a result means is the callers' business.
  */
-#include "operator/chain_rpc.h"
+#include "gateway/chain_rpc.h"
 
 #include <json-c/json.h>
 #include <stdio.h>
