@@ -34,6 +34,7 @@ DR_UNIT_TESTS = \
 	tests/unit/test_ctl_ledger \
 	tests/unit/test_ctl_provider \
 	tests/unit/test_ctl_wallet \
+	tests/unit/test_deposit_scripts \
 	tests/unit/test_erc20 \
 	tests/unit/test_error_body \
 	tests/unit/test_fcgi_conn \
@@ -148,5 +149,5 @@ endif
 
 EXTRA_DIST += tests/README.md tests/run tests/bench/README.md tests/bench/bench.mjs tests/bench/processes.mjs \
 	tests/bench/run tests/bench/stack.mjs tests/e2e/README.md tests/e2e/package.json tests/e2e/package-lock.json \
-	$(wildcard $(srcdir)/tests/e2e/*.mjs) tests/fuzz/README.md tests/lint tests/peers/README.md \
+	$(wildcard $(srcdir)/tests/e2e/*.mjs) tests/fuzz/README.md tests/lint tests/mutants tests/peers/README.md \
 	tests/peers/standin.test.mjs tests/unit/README.md tests/unit/fixtures $(wildcard $(srcdir)/tests/unit/*.h)

@@ -139,6 +139,20 @@ test('a log that the node hides at first is found when its block is final, once'
   await has(account, '5');
 });
 
+test('blocks count as looked through only once what they hold stands in Redis', async () => {
+  const from = await sender();
+  const account = await w.account(from);
+  const tx = await chain.pay(from, usdc('3.5'));
+  await w.redis('SET', `{dep:31337}:tx:${tx}:0`, 'in the way'); // of what is seen, and of nothing else
+  const refused = async () => (await w.log()).split('WRONGTYPE').length;
+  const before = await refused();
+  await chain.mine(3);
+  await until('refused', async () => (await refused()) > before);
+  assert.ok(Number(await w.redis('HGET', '{dep:31337}:state', 'next')) <= (await chain.head()) - 2);
+  await w.redis('DEL', `{dep:31337}:tx:${tx}:0`);
+  await has(account, '3.5'); // before it is final: no second look has found it
+});
+
 test('an unclaimed deposit waits for its owner: a wallet that is proved later claims it', async () => {
   const from = await sender();
   const tx = await chain.pay(from, usdc('6'));

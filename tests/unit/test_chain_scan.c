@@ -177,6 +177,47 @@ a_deposit_is_there_moved_or_gone(void **state)
 	assert_int_equal(verdict, DR_SCAN_GONE);
 }
 
+static void
+a_log_is_found_in_its_receipt_or_refused(void **state)
+{
+	static const struct {
+		const char *status, *hash, *units;
+		int64_t log_index;
+		const char *why; /* NULL: found */
+	} rows[] = {
+		{ "0x1", HASH("5"), HASH("9"), 7, NULL },
+		{ "0x0", HASH("5"), HASH("9"), 7, "status says that it failed" },
+		{ "0x2", HASH("5"), HASH("9"), 7, "status says that it failed" },
+		{ "1", HASH("5"), HASH("9"), 7, "receipt: status" },
+		{ "0x1", HASH("6"), HASH("9"), 7, "blockHash is not the log's" },
+		{ "0x1", HASH("5"), HASH("8"), 7, "another transfer" },
+		{ "0x1", HASH("5"), HASH("9"), 0, "not among them" },
+	};
+	const struct dr_chain chain = { .usdc = USDC, .treasury = TREASURY };
+
+	(void)state;
+	for (size_t i = 0; i < DR_N_ELEMENTS(rows); i++) {
+		struct json_object *r =
+		    receipt(rows[i].status, rows[i].hash, rows[i].units);
+		struct dr_scan_log log = { .tx = HASH("f"),
+			.block = { 5, HASH("5") },
+			.log_index = rows[i].log_index,
+			.transfer = {
+			    .from = "0x000000000000000000000000000000000000000a",
+			    .units = 9,
+			    .fits = true } };
+		size_t position = 99;
+		const char *why = dr_scan_position(r, &chain, &log, &position);
+
+		assert_int_equal(why != NULL, rows[i].why != NULL);
+		if (why != NULL)
+			assert_non_null(strstr(why, rows[i].why));
+		else
+			assert_int_equal(position, 0); /* not the log index */
+		json_object_put(r);
+	}
+}
+
 int
 main(void)
 {
@@ -186,6 +227,7 @@ main(void)
 		cmocka_unit_test(ranges_halve_down_to_one_and_grow_up_to_the_most),
 		cmocka_unit_test(amounts_are_exact_or_too_large),
 		cmocka_unit_test(a_deposit_is_there_moved_or_gone),
+		cmocka_unit_test(a_log_is_found_in_its_receipt_or_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
