@@ -300,14 +300,32 @@ a_probe_is_claimed_once(void **state)
 	assert_int_equal(claim(next), 1);
 }
 
+/* How many programs have said in this file that they begin. */
+static size_t
+begun(int said)
+{
+	char text[1 << 16];
+	ssize_t len = pread(said, text, sizeof text - 1, 0);
+	size_t n = 0;
+
+	assert_true(len >= 0);
+	text[len] = '\0';
+	for (const char *at = text; (at = strstr(at, " begins\n")) != NULL; at++)
+		n++;
+	return n;
+}
+
 static void
 two_watchers_probe_and_end_well(void **state)
 {
 	pid_t pids[2];
 	char config[128];
 	int64_t at;
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC),
+	    said = memfd_create("said", MFD_CLOEXEC);
 
 	(void)state;
+	assert_int_equal(fcntl(said, F_SETFL, O_APPEND), 0); /* both write to it */
 	begin_standin("--credential", "good-key");
 	forget_all();
 	add("p1", "--dialect anthropic --liveness probe");
@@ -317,16 +335,16 @@ two_watchers_probe_and_end_well(void **state)
 		char *argv[] = { "derouter-watcher", "-c", config, "--set",
 			"probe_interval=1h", "--set", "probe_backoff_max=1h", "--set",
 			"providers_poll=10ms", NULL };
-		int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
 		pids[i] = fork();
 		assert_true(pids[i] >= 0);
 		if (pids[i] == 0) {
 			prctl(PR_SET_PDEATHSIG, SIGKILL);
-			exec_ctl(argv, null, null, null);
+			exec_ctl(argv, null, null, said);
 		}
-		close(null);
 	}
+	close(null);
+	TURN_UNTIL(begun(said) == 2); /* SIGTERM is theirs from then on */
 	TURN_UNTIL(ask(store, "HEXISTS {p:p1}:state probe.at").number == 1);
 	TURN_UNTIL(ask(store, "EXISTS watcher").number == 1);
 	at = ask(store, "HGET {p:p1}:state probe.at").number;
@@ -342,6 +360,7 @@ two_watchers_probe_and_end_well(void **state)
 		assert_int_equal(waitpid(pids[i], &status, 0), pids[i]);
 		assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 	}
+	close(said);
 	assert_int_equal(ask(store, "HGET {p:p1}:state probe.at").number, at);
 	end_standin();
 }
