@@ -74,7 +74,8 @@ const char *dr_store_run_id(const struct dr_store *store);
 void dr_store_on_change(
     struct dr_store *store, void (*changed)(void *arg, bool up), void *arg);
 
-/* ---- replies: borrowed, valid during the callback only ---- */
+/* ---- replies: borrowed, valid during the callback only; NULL (a call that failed, an
+ * element beyond the end) reads as nil ---- */
 
 struct dr_reply; /* opaque */
 

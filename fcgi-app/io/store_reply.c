@@ -16,6 +16,8 @@ raw(const struct dr_reply *reply)
 enum dr_reply_type
 dr_reply_type(const struct dr_reply *reply)
 {
+	if (reply == NULL)
+		return DR_REPLY_NIL;
 	switch (raw(reply)->type) {
 	case REDIS_REPLY_INTEGER:
 		return DR_REPLY_INT;
@@ -32,7 +34,9 @@ dr_reply_type(const struct dr_reply *reply)
 size_t
 dr_reply_count(const struct dr_reply *reply)
 {
-	return raw(reply)->type == REDIS_REPLY_ARRAY ? raw(reply)->elements : 0;
+	const redisReply *r = raw(reply);
+
+	return r != NULL && r->type == REDIS_REPLY_ARRAY ? r->elements : 0;
 }
 
 const struct dr_reply *

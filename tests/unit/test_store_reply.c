@@ -170,10 +170,26 @@ an_info_text_may_end_anywhere(void **state)
 	}
 }
 
+/* A call that failed has no reply: reading one of its elements is no crash. */
+static void
+no_reply_reads_as_nil(void **unused)
+{
+	size_t len = 7;
+
+	(void)unused;
+	assert_int_equal(dr_reply_type(NULL), DR_REPLY_NIL);
+	assert_int_equal(dr_reply_count(NULL), 0);
+	assert_null(dr_reply_at(NULL, 0));
+	assert_int_equal(dr_reply_int(NULL, -5), -5);
+	assert_string_equal(dr_reply_string(NULL, &len), "");
+	assert_int_equal(len, 0);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(no_reply_reads_as_nil),
 		cmocka_unit_test(errors_of_the_server_are_told_from_errors_of_a_call),
 		cmocka_unit_test(only_a_script_that_has_not_run_is_sent_again),
 		cmocka_unit_test(what_redis_quotes_is_cut_off),
