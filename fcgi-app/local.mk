@@ -5,6 +5,8 @@ derouter_fcgi_LDADD = $(DR_LIBS)
 libderouter_a_SOURCES += \
 	fcgi-app/base/clock.c \
 	fcgi-app/base/clock.h \
+	fcgi-app/base/csv.c \
+	fcgi-app/base/csv.h \
 	fcgi-app/base/dr_assert.h \
 	fcgi-app/base/errors.c \
 	fcgi-app/base/errors.def \
@@ -21,6 +23,8 @@ libderouter_a_SOURCES += \
 	fcgi-app/base/mem.h \
 	fcgi-app/base/money.c \
 	fcgi-app/base/money.h \
+	fcgi-app/base/rfc3339.c \
+	fcgi-app/base/rfc3339.h \
 	fcgi-app/base/strbuf.c \
 	fcgi-app/base/strbuf.h \
 	fcgi-app/io/crypto.c \
@@ -69,6 +73,8 @@ libderouter_a_SOURCES += \
 	fcgi-app/ethereum/erc20.h \
 	fcgi-app/gateway/access_log.c \
 	fcgi-app/gateway/access_log.h \
+	fcgi-app/gateway/account_owner.c \
+	fcgi-app/gateway/account_owner.h \
 	fcgi-app/gateway/admission.c \
 	fcgi-app/gateway/admission.h \
 	fcgi-app/gateway/admission_priv.h \
@@ -92,10 +98,16 @@ libderouter_a_SOURCES += \
 	fcgi-app/gateway/handler.h \
 	fcgi-app/gateway/heartbeat.c \
 	fcgi-app/gateway/heartbeat.h \
+	fcgi-app/gateway/key_change.c \
+	fcgi-app/gateway/key_change.h \
+	fcgi-app/gateway/key_make.c \
+	fcgi-app/gateway/key_make.h \
 	fcgi-app/gateway/key_read.c \
 	fcgi-app/gateway/lease.c \
 	fcgi-app/gateway/ledger.c \
 	fcgi-app/gateway/ledger.h \
+	fcgi-app/gateway/ledger_columns.c \
+	fcgi-app/gateway/ledger_columns.h \
 	fcgi-app/gateway/liveness.c \
 	fcgi-app/gateway/liveness.h \
 	fcgi-app/gateway/metrics.c \
@@ -151,8 +163,12 @@ libderouter_a_SOURCES += \
 	fcgi-app/gateway/spool_record.h \
 	fcgi-app/gateway/spool_replay.c \
 	fcgi-app/gateway/steps.c \
+	fcgi-app/gateway/stream_read.c \
+	fcgi-app/gateway/stream_read.h \
 	fcgi-app/gateway/upstream_head.c \
-	fcgi-app/gateway/upstream_head.h
+	fcgi-app/gateway/upstream_head.h \
+	fcgi-app/gateway/zone.c \
+	fcgi-app/gateway/zone.h
 
 if WITH_WALLET
 libderouter_a_SOURCES += \
@@ -162,8 +178,6 @@ libderouter_a_SOURCES += \
 	fcgi-app/ethereum/keccak.h \
 	fcgi-app/ethereum/personal_sign.c \
 	fcgi-app/ethereum/personal_sign.h \
-	fcgi-app/ethereum/rfc3339.c \
-	fcgi-app/ethereum/rfc3339.h \
 	fcgi-app/ethereum/siwe.c \
 	fcgi-app/ethereum/siwe.h \
 	fcgi-app/ethereum/siwe_parse.c
@@ -173,6 +187,7 @@ endif
 DR_LUA = \
 	fcgi-app/scripts/abandon.lua \
 	fcgi-app/scripts/account_add.lua \
+	fcgi-app/scripts/account_me.lua \
 	fcgi-app/scripts/account_read.lua \
 	fcgi-app/scripts/admit.lua \
 	fcgi-app/scripts/common.lua \
@@ -196,6 +211,7 @@ DR_LUA = \
 	fcgi-app/scripts/key_rotate.lua \
 	fcgi-app/scripts/key_set.lua \
 	fcgi-app/scripts/key_status.lua \
+	fcgi-app/scripts/keys_read.lua \
 	fcgi-app/scripts/lease_renew.lua \
 	fcgi-app/scripts/ledger_trim.lua \
 	fcgi-app/scripts/metrics_read.lua \
@@ -211,13 +227,14 @@ DR_LUA = \
 	fcgi-app/scripts/sweep.lua \
 	fcgi-app/scripts/sweep_index.lua \
 	fcgi-app/scripts/wallet_unlink.lua
+DR_LUA_PARTS = fcgi-app/scripts/deposit_index.lua fcgi-app/scripts/key_state.lua fcgi-app/scripts/window.lua
 libderouter_a_SOURCES += fcgi-app/scripts/scripts.def fcgi-app/scripts/scripts.h
 nodist_libderouter_a_SOURCES += fcgi-app/scripts/scripts_lua.c
 CLEANFILES += fcgi-app/scripts/scripts_lua.c
-EXTRA_DIST += $(DR_LUA) fcgi-app/scripts/window.lua fcgi-app/scripts/deposit_index.lua fcgi-app/scripts/embed.sh \
+EXTRA_DIST += $(DR_LUA) $(DR_LUA_PARTS) fcgi-app/scripts/embed.sh \
 	fcgi-app/README.md fcgi-app/base/README.md fcgi-app/dialects/README.md fcgi-app/ethereum/README.md \
 	fcgi-app/gateway/README.md fcgi-app/io/README.md fcgi-app/scripts/README.md
 
-fcgi-app/scripts/scripts_lua.c: $(DR_LUA) fcgi-app/scripts/window.lua fcgi-app/scripts/deposit_index.lua fcgi-app/scripts/embed.sh fcgi-app/scripts/scripts.def
+fcgi-app/scripts/scripts_lua.c: $(DR_LUA) $(DR_LUA_PARTS) fcgi-app/scripts/embed.sh fcgi-app/scripts/scripts.def
 	$(AM_V_GEN)$(MKDIR_P) fcgi-app/scripts && cd $(srcdir) && \
 		fcgi-app/scripts/embed.sh $(DR_LUA) >$(abs_builddir)/$@.new && mv $(abs_builddir)/$@.new $(abs_builddir)/$@

@@ -10,10 +10,9 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "gateway/key_make.h"
 #include "operator/ctl_key.h"
 #include "scripts/scripts.h"
-
-#define KEY_ATTEMPTS 10
 
 /* "abc123" -> its account, asked of Redis. */
 static bool
@@ -62,46 +61,37 @@ ctl_key_name(struct ctl *ctl, const char *text, struct ctl_key_name *name, int *
 
 /* ---- add ---- */
 
-/* True: the key is in Redis. Its id is claimed in `keys` first; a taken one is drawn
- * anew. */
-static bool
-store_key(struct ctl *ctl, const char *account, const struct ctl_key_limits *k,
-    char text[DR_API_KEY_SIZE], struct dr_api_key *key)
-{
-	char account_key[CTL_KEY_SIZE], tag[CTL_KEY_SIZE];
-	const char *words[CTL_KEY_MAX_WORDS + 9];
-	struct ctl_reply reply;
-	bool claimed = false;
-	size_t n = 0;
+struct making {
+	struct dr_key_make make;
+	bool done;
+	enum dr_key_made how;
+};
 
-	for (int i = 0; i < KEY_ATTEMPTS && !claimed; i++) {
-		dr_api_key_new(ctl->config->settings->key_prefix, account, text, key);
-		if (!ctl_command(ctl, &reply,
-			(const char *[]){
-			    "HSETNX", "keys", key->key_id, account, NULL }))
-			return false;
-		claimed = reply.number == 1;
-		ctl_reply_free(&reply);
-	}
-	ctl_account_key(account, "account", account_key);
-	snprintf(tag, sizeof tag, "{a:%s}", account);
-	words[n++] = account_key;
-	words[n++] = key->key_id;
-	words[n++] = "sha";
-	words[n++] = key->sha;
-	words[n++] = "status";
-	words[n++] = "on";
-	ctl_key_limits_words(k, words, &n);
-	if (k->budget != NULL && k->period == NULL) {
-		words[n++] = "period";
-		words[n++] = "total";
-	}
-	words[n] = NULL;
-	if (!claimed || !ctl_script(ctl, &reply, tag, &dr_script_key_add, 1, words))
-		return false;
-	claimed = strcmp(reply.text, "OK") == 0;
-	ctl_reply_free(&reply);
-	return claimed;
+static void
+on_made(struct dr_key_make *make, enum dr_key_made how, enum dr_error err)
+{
+	struct making *making = DR_CONTAINER_OF(make, struct making, make);
+
+	making->done = true;
+	making->how = how;
+	if (err != DR_OK)
+		ctl_fail(CTL_FAILED, "%s", dr_error_info(err)->message);
+}
+
+/* True: the key is in Redis; its text is the caller's to wipe. */
+static bool
+store_key(struct ctl *ctl, const char *account, const struct dr_key_change *change,
+    struct making *making)
+{
+	*making =
+	    (struct making){ .make = { .prefix = ctl->config->settings->key_prefix,
+				 .change = change,
+				 .done = on_made } };
+	snprintf(making->make.account, sizeof making->make.account, "%s", account);
+	dr_key_make(ctl->store, &making->make);
+	while (!making->done) /* several calls of the store */
+		dr_store_wait(ctl->store, &making->make.call);
+	return making->how == DR_KEY_MADE;
 }
 
 static int
@@ -110,8 +100,7 @@ key_add(struct ctl *ctl, int argc, char **argv)
 	struct ctl_key_limits k = { .name = "" };
 	struct ctl_option options[] = { CTL_KEY_LIMIT_OPTIONS(&k),
 		{ NULL, NULL, 0, 0 } };
-	char text[DR_API_KEY_SIZE];
-	struct dr_api_key key;
+	struct making making;
 	const char *account;
 	size_t n;
 
@@ -121,14 +110,14 @@ key_add(struct ctl *ctl, int argc, char **argv)
 		return CTL_USAGE;
 	if (!ctl_account_exists(ctl, account))
 		return CTL_FAILED;
-	if (!store_key(ctl, account, &k, text, &key))
+	if (!store_key(ctl, account, &k.change, &making))
 		return ctl_fail(CTL_FAILED, "the key could not be stored");
 	if (ctl->json)
-		printf("{\"key\":\"%s\",\"id\":\"%s\",\"account\":\"%s\"}\n", text,
-		    key.key_id, account);
+		printf("{\"key\":\"%s\",\"id\":\"%s\",\"account\":\"%s\"}\n",
+		    making.make.text, making.make.key.key_id, account);
 	else
-		puts(text);
-	dr_wipe(text, sizeof text);
+		puts(making.make.text);
+	dr_wipe(&making, sizeof making);
 	return CTL_OK;
 }
 

@@ -10,6 +10,7 @@
 #define DR_CTL_KEY_H
 
 #include "gateway/api_key.h"
+#include "gateway/key_change.h"
 #include "operator/ctl.h"
 
 struct ctl_key_name {
@@ -33,13 +34,12 @@ int ctl_key_rotate(struct ctl *ctl, int argc, char **argv);
 #define CTL_KEY_OPTIONS                                                                \
 	"[--name N] [--rpm N] [--concurrency N] [--budget 10.00 --budget-period "      \
 	"total|day|month] [--models A,B] [--expires 2026-12-31]"
-#define CTL_KEY_MAX_WORDS 16
 
 struct ctl_key_limits {
 	const char *name, *rpm, *concurrency, *budget, *period, *models,
-	    *expires;   /* as on the command line; NULL: not there */
-	bool no_budget; /* set: take the cap away */
-	char budget_nano[24], expires_ms[24];
+	    *expires;                /* as on the command line; NULL: not there */
+	bool no_budget;              /* set: take the cap away */
+	struct dr_key_change change; /* what they say, once checked */
 };
 
 #define CTL_KEY_LIMIT_OPTIONS(k)                                                       \
@@ -52,10 +52,7 @@ struct ctl_key_limits {
 		"--expires", &(k)->expires, 1, 0                                       \
 	}
 
-/* False: said which option is wrong. */
+/* False: said which option is wrong; else `change` is filled. */
 bool ctl_key_limits_check(struct ctl *ctl, struct ctl_key_limits *limits, bool is_new);
-/* Append "field", "value" for each that is given; at most CTL_KEY_MAX_WORDS words. */
-void ctl_key_limits_words(
-    const struct ctl_key_limits *limits, const char **words, size_t *n);
 
 #endif

@@ -12,11 +12,12 @@
 #include "operator/ctl_key.h"
 #include "scripts/scripts.h"
 
-#define MOST_GRACE_MS (INT64_C(30) * 86400 * 1000)
-
 int
 ctl_key_refused(const char *reply, const char *id)
 {
+	if (strcmp(reply, "NO_BUDGET") == 0)
+		return ctl_fail(CTL_FAILED,
+		    "--budget-period: \"%s\" has no budget: --budget sets one", id);
 	return strcmp(reply, "DELETED") == 0
 		   ? ctl_fail(CTL_FAILED, "KEY: \"%s\" is deleted and stays so", id)
 		   : ctl_fail(CTL_FAILED, "KEY: there is no key \"%s\"", id);
@@ -26,7 +27,8 @@ int
 ctl_key_set(struct ctl *ctl, int argc, char **argv)
 {
 	struct ctl_key_limits k = { 0 };
-	const char *word, *words[CTL_KEY_MAX_WORDS + 3];
+	const char *word, *words[DR_KEY_CHANGE_WORDS + 3] = { NULL };
+	struct dr_key_words said;
 	struct ctl_option options[] = { CTL_KEY_LIMIT_OPTIONS(&k),
 		{ "--no-budget", NULL, 1, 0 }, { NULL, NULL, 0, 0 } };
 	char key[CTL_KEY_SIZE], tag[CTL_KEY_SIZE];
@@ -43,10 +45,9 @@ ctl_key_set(struct ctl *ctl, int argc, char **argv)
 		return CTL_USAGE;
 	words[0] = key;
 	words[1] = name.id;
-	n = 2;
-	ctl_key_limits_words(&k, words, &n);
-	words[n] = NULL;
-	if (n == 2)
+	dr_key_change_words(&k.change, &said);
+	memcpy(words + 2, said.words, said.n * sizeof *words);
+	if (said.n == 0)
 		return ctl_fail(CTL_USAGE,
 		    "key set: nothing to change: " CTL_KEY_OPTIONS " [--no-budget]");
 	if (!ctl_key_name(ctl, word, &name, &status))
@@ -97,7 +98,7 @@ ctl_key_rotate(struct ctl *ctl, int argc, char **argv)
 
 	if (!ctl_options(
 		argc, argv, options, &word, 1, 1, &n, "key rotate KEY [--grace 24h]") ||
-	    !ctl_duration("--grace", grace, 0, MOST_GRACE_MS, &ms))
+	    !ctl_duration("--grace", grace, 0, DR_MAX_GRACE_MS, &ms))
 		return CTL_USAGE;
 	if (!ctl_key_name(ctl, word, &name, &status))
 		return status;

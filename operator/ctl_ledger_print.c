@@ -6,21 +6,13 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/clock.h"
+#include "base/csv.h"
 #include "base/json.h"
-#include "base/money.h"
+#include "gateway/ledger_columns.h"
 #include "operator/ctl_ledger.h"
 
-/* Columns: a leading '#' is a number. The second row says where each comes from: a
- * field of the row, or '=' and what is made of it. */
-static const char *const columns[] = { "time", "type", "usd", "balance_usd", "request",
-	"key", "model", "provider", "price_date", "#input_tokens",
-	"#cache_write_5m_tokens", "#cache_write_1h_tokens", "#cache_read_tokens",
-	"#output_tokens", "#web_searches", "window", "flags", "reason", "#nano_usd",
-	"#balance_nano_usd", "id", NULL };
-static const char *const sources[] = { "=time", "type", "=nano", "=balance", "req",
-	"key", "model", "provider", "price", "in", "cw5", "cw1", "cr", "out", "web",
-	"window", "flags", "reason", "nano", "balance", "=id" };
+#define MAX_ROW     (64 * 1024)
+#define MAX_COLUMNS 40
 
 struct printing {
 	bool csv, json;
@@ -29,66 +21,45 @@ struct printing {
 };
 
 static const char *
-cell(size_t i, const char *id, const struct ctl_reply *fields, char text[64])
+cell(const struct dr_ledger_column *column, const char *id,
+    const struct ctl_reply *fields, char text[DR_LEDGER_CELL])
 {
-	const char *source = sources[i];
-
-	if (*source != '=')
-		return ctl_field(fields, source);
-	if (strcmp(source, "=id") == 0)
-		return id;
-	if (strcmp(source, "=time") == 0)
-		dr_clock_format(strtoll(id, NULL, 10), text);
-	else
-		dr_money_format(ctl_field_number(fields, source + 1), text);
-	return text;
-}
-
-static void
-print_csv_cell(const char *text)
-{
-	if (text[strcspn(text, ",\"\r\n")] == '\0') {
-		fputs(text, stdout);
-		return;
-	}
-	putchar('"');
-	for (; *text != '\0'; text++) {
-		if (*text == '"')
-			putchar('"');
-		putchar(*text);
-	}
-	putchar('"');
+	return dr_ledger_cell(column, id,
+	    column->field != NULL ? ctl_field(fields, column->field) : "", text);
 }
 
 static void
 print_csv(const char *id, const struct ctl_reply *fields)
 {
-	char text[64];
+	char text[DR_LEDGER_CELL];
+	struct dr_strbuf out;
 
-	for (size_t i = 0; columns[i] != NULL; i++) {
-		if (i > 0)
-			putchar(',');
-		print_csv_cell(cell(i, id, fields, text));
+	dr_strbuf_init(&out, MAX_ROW);
+	for (const struct dr_ledger_column *c = dr_ledger_columns; c->name != NULL;
+	     c++) {
+		if (c != dr_ledger_columns)
+			dr_strbuf_addc(&out, ',');
+		dr_csv_add(&out, cell(c, id, fields, text), c->kind == DR_LEDGER_TEXT);
 	}
-	putchar('\n');
+	puts(out.data);
+	dr_strbuf_fini(&out);
 }
 
 static void
 print_json(const char *id, const struct ctl_reply *fields)
 {
+	char text[DR_LEDGER_CELL];
 	struct dr_strbuf out;
-	char text[64];
 
-	dr_strbuf_init(&out, 64 * 1024);
-	for (size_t i = 0; columns[i] != NULL; i++) {
-		bool number = columns[i][0] == '#';
-
+	dr_strbuf_init(&out, MAX_ROW);
+	for (const struct dr_ledger_column *c = dr_ledger_columns; c->name != NULL;
+	     c++) {
 		dr_strbuf_addf(
-		    &out, "%s\"%s\":", i > 0 ? "," : "{", columns[i] + number);
-		if (number)
-			dr_strbuf_addi(&out, ctl_field_number(fields, sources[i]));
+		    &out, "%s\"%s\":", c != dr_ledger_columns ? "," : "{", c->name);
+		if (c->kind == DR_LEDGER_NUMBER)
+			dr_strbuf_addi(&out, ctl_field_number(fields, c->field));
 		else
-			dr_json_add_string(&out, cell(i, id, fields, text));
+			dr_json_add_string(&out, cell(c, id, fields, text));
 	}
 	printf("%s}", out.data);
 	dr_strbuf_fini(&out);
@@ -98,7 +69,7 @@ static bool
 print_row(void *arg, const char *id, const struct ctl_reply *fields)
 {
 	struct printing *p = arg;
-	char text[64];
+	char text[DR_LEDGER_CELL];
 
 	if (p->json) {
 		fputs(p->n > 0 ? ",\n" : "", stdout);
@@ -106,8 +77,9 @@ print_row(void *arg, const char *id, const struct ctl_reply *fields)
 	} else if (p->csv) {
 		print_csv(id, fields);
 	} else {
-		for (size_t i = 0; columns[i] != NULL; i++)
-			ctl_table_cell(p->table, cell(i, id, fields, text));
+		for (const struct dr_ledger_column *c = dr_ledger_columns;
+		     c->name != NULL; c++)
+			ctl_table_cell(p->table, cell(c, id, fields, text));
 	}
 	p->n++;
 	return ferror(stdout) == 0;
@@ -116,9 +88,25 @@ print_row(void *arg, const char *id, const struct ctl_reply *fields)
 static void
 print_header(void)
 {
-	for (size_t i = 0; columns[i] != NULL; i++)
-		printf("%s%s", i > 0 ? "," : "", columns[i] + (columns[i][0] == '#'));
+	for (const struct dr_ledger_column *c = dr_ledger_columns; c->name != NULL; c++)
+		printf("%s%s", c != dr_ledger_columns ? "," : "", c->name);
 	putchar('\n');
+}
+
+static struct ctl_table *
+new_table(void)
+{
+	static char names[MAX_COLUMNS][40]; /* the table keeps pointers to them */
+	const char *columns[MAX_COLUMNS + 1] = { NULL };
+
+	for (size_t i = 0; dr_ledger_columns[i].name != NULL; i++) {
+		DR_ASSERT(i < MAX_COLUMNS);
+		snprintf(names[i], sizeof names[i], "%s%s",
+		    dr_ledger_columns[i].kind == DR_LEDGER_NUMBER ? "#" : "",
+		    dr_ledger_columns[i].name);
+		columns[i] = names[i];
+	}
+	return ctl_table_new(columns);
 }
 
 /* A date, or the id of a row ("1795433901925-0"). NULL stays what `at` holds. */
@@ -169,7 +157,7 @@ ctl_ledger_print(struct ctl *ctl, int argc, char **argv)
 	else if (p.csv)
 		print_header();
 	else
-		p.table = ctl_table_new(columns);
+		p.table = new_table();
 	ok = ctl_each_row(ctl, key, from, to, print_row, &p);
 	if (p.json)
 		puts("]");

@@ -17,6 +17,7 @@ derouter_standin_LDADD = $(DR_LIBS)
 if HAVE_CMOCKA
 LDADD = $(DR_LIBS) $(CMOCKA_LIBS)
 DR_UNIT_TESTS = \
+	tests/unit/test_account_owner \
 	tests/unit/test_admission \
 	tests/unit/test_admission_limits \
 	tests/unit/test_admission_money \
@@ -29,6 +30,7 @@ DR_UNIT_TESTS = \
 	tests/unit/test_breaker \
 	tests/unit/test_chain_scan \
 	tests/unit/test_crypto \
+	tests/unit/test_csv \
 	tests/unit/test_ctl \
 	tests/unit/test_ctl_key \
 	tests/unit/test_ctl_ledger \
@@ -69,6 +71,7 @@ DR_UNIT_TESTS = \
 	tests/unit/test_providers \
 	tests/unit/test_rest \
 	tests/unit/test_recent \
+	tests/unit/test_rfc3339 \
 	tests/unit/test_routing \
 	tests/unit/test_routing_home \
 	tests/unit/test_routing_presence \
@@ -84,16 +87,17 @@ DR_UNIT_TESTS = \
 	tests/unit/test_store_outage \
 	tests/unit/test_store_reply \
 	tests/unit/test_store_wire \
+	tests/unit/test_stream_read \
 	tests/unit/test_sweeps \
 	tests/unit/test_tap \
 	tests/unit/test_tap_usage \
+	tests/unit/test_usage_sums \
 	tests/unit/test_watcher
 if WITH_WALLET
 DR_UNIT_TESTS += \
 	tests/unit/test_address \
 	tests/unit/test_keccak \
 	tests/unit/test_personal_sign \
-	tests/unit/test_rfc3339 \
 	tests/unit/test_siwe \
 	tests/unit/test_siwe_vectors
 endif

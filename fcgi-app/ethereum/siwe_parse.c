@@ -4,7 +4,7 @@
  */
 #include <string.h>
 
-#include "ethereum/rfc3339.h"
+#include "base/rfc3339.h"
 #include "ethereum/siwe.h"
 
 #define ASKS " wants you to sign in with your Ethereum account:"

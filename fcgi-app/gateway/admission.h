@@ -189,7 +189,13 @@ struct dr_key_state { /* texts are borrowed, valid during the callback */
 	    held_nano; /* in this window; budget 0: none, or none left */
 	int64_t spent_total_nano;
 	int64_t balance_nano, balance_held_nano, account_running;
+	const char *key_id, *status; /* "on", "off" */
+	int64_t
+	    old_until_ms; /* until when the secret before a rotation works; 0: none */
 };
+
+/* One list of scripts/key_state.lua. */
+void dr_key_state_take(const struct dr_reply *reply, struct dr_key_state *out);
 
 struct dr_key_read_query {
 	const struct dr_api_key *key;

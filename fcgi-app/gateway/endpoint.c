@@ -94,6 +94,20 @@ find_handler(const struct dr_request *req, bool *wrong_method)
 	return other;
 }
 
+void
+dr_endpoint_methods(const struct dr_request *req, struct dr_strbuf *out)
+{
+	const char *comma = "";
+
+	for (size_t i = 0; req->gw->handlers[i] != NULL; i++) {
+		if (!path_matches(req->gw->handlers[i], req->path))
+			continue;
+		dr_strbuf_adds(out, comma);
+		dr_strbuf_adds(out, req->gw->handlers[i]->method);
+		comma = ", ";
+	}
+}
+
 static bool
 path_is_below(const char *path, const char *base)
 {

@@ -19,6 +19,9 @@ enum dr_error dr_endpoint_find(struct dr_request *req) DR_MUSTCHECK;
 /* Is the handler one for which the key is checked first? */
 bool dr_endpoint_wants_key(const struct dr_request *req);
 
+/* The methods that there are for the request's path: "GET, PATCH". */
+void dr_endpoint_methods(const struct dr_request *req, struct dr_strbuf *out);
+
 /* Scan the body into req->facts and look the model up; notes nothing as an error yet.
  */
 void dr_endpoint_read_body(struct dr_request *req, const char *body, size_t len);

@@ -7,9 +7,9 @@
 #include "gateway/script_args.h"
 #include "scripts/scripts.h"
 
-/* The order is that of key_read.lua's head. */
-static void
-read_state(const struct dr_reply *reply, struct dr_key_state *k)
+/* The order is that of key_state.lua's head. */
+void
+dr_key_state_take(const struct dr_reply *reply, struct dr_key_state *k)
 {
 	int64_t *const numbers[] = { [1] = &k->now_ms,
 		[3] = &k->created_ms,
@@ -26,7 +26,8 @@ read_state(const struct dr_reply *reply, struct dr_key_state *k)
 		[16] = &k->balance_nano,
 		[17] = &k->balance_held_nano,
 		[18] = &k->account_running,
-		[21] = &k->window_end_ms };
+		[21] = &k->window_end_ms,
+		[24] = &k->old_until_ms };
 
 	for (size_t i = 0; i < DR_N_ELEMENTS(numbers); i++)
 		if (numbers[i] != NULL)
@@ -36,6 +37,8 @@ read_state(const struct dr_reply *reply, struct dr_key_state *k)
 	k->window = dr_reply_string(dr_reply_at(reply, 12), NULL);
 	k->models = dr_reply_string(dr_reply_at(reply, 19), NULL);
 	k->zone = dr_reply_string(dr_reply_at(reply, 20), NULL);
+	k->key_id = dr_reply_string(dr_reply_at(reply, 22), NULL);
+	k->status = dr_reply_string(dr_reply_at(reply, 23), NULL);
 	k->has_budget = k->budget_nano >= 0;
 	if (!k->has_budget)
 		k->budget_nano = 0;
@@ -56,7 +59,7 @@ on_read(struct dr_store_call *call, enum dr_error err, const struct dr_reply *re
 		read->done(read, err, NULL);
 		return;
 	}
-	read_state(reply, &state);
+	dr_key_state_take(reply, &state);
 	read->done(read, DR_OK, &state);
 }
 

@@ -41,6 +41,8 @@ dr_relay_drained(void *request)
 	struct dr_request *req = request;
 
 	DR_CHECK(req, DR_REQUEST_MAGIC);
+	if (req->drained_local != NULL && req->state < DR_REQ_SETTLE)
+		req->drained_local(req->local);
 	if (!req->paused)
 		return;
 	req->paused = false;

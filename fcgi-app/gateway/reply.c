@@ -13,6 +13,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/money.h"
+#include "gateway/endpoint.h"
 #include "gateway/gateway.h"
 #include "gateway/request.h"
 
@@ -221,8 +222,11 @@ add_error_headers(struct dr_strbuf *extra, const struct dr_request *req)
 	const struct dr_error_info *info = dr_error_info(req->err);
 
 	add_retry_hint(extra, req, info);
-	if (req->err == DR_ERR_BAD_METHOD && req->handler != NULL)
-		dr_strbuf_addf(extra, "allow: %s\r\n", req->handler->method);
+	if (req->err == DR_ERR_BAD_METHOD) {
+		dr_strbuf_adds(extra, "allow: ");
+		dr_endpoint_methods(req, extra);
+		dr_strbuf_adds(extra, "\r\n");
+	}
 	if (req->err == DR_ERR_UPGRADE)
 		dr_strbuf_adds(extra, "upgrade: HTTP/1.1\r\n");
 	if (info->status == 401)

@@ -180,6 +180,9 @@ struct dr_request {
 	    ended_in; /* state in which the request was decided: for the end code */
 	void *local;  /* a LOCAL handler's own state, freed by free() ... */
 	void (*cancel_local)(void *local); /* ... after this; NULL is fine */
+	/* Its answer has been read down to DR_OUT_LOW_WATER, having been above
+	 * DR_OUT_HIGH_WATER. NULL is fine. */
+	void (*drained_local)(void *local);
 };
 
 /* Run steps until one has to wait. Every callback ends by calling this. */

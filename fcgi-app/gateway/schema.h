@@ -42,6 +42,7 @@
 #define DR_SCHEMA_OPEN     "open"
 #define DR_SCHEMA_RECEIPT  "receipt"
 #define DR_SCHEMA_LEDGER   "ledger"
+#define DR_SCHEMA_OPENING  "opening"
 #define DR_SCHEMA_REQUESTS "requests"
 #define DR_SCHEMA_DEPOSITS "deposits"
 #define DR_SCHEMA_SESSIONS "sessions" /* session.h */

@@ -9,7 +9,7 @@
 
 #include "base/mem.h"
 #include "ethereum/personal_sign.h"
-#include "ethereum/rfc3339.h"
+#include "base/rfc3339.h"
 #include "ethereum/siwe.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);

@@ -10,7 +10,7 @@
 
 #include "base/clock.h"
 #include "base/dr_assert.h"
-#include "ethereum/rfc3339.h"
+#include "base/rfc3339.h"
 
 #define REFUSED INT64_MIN
 

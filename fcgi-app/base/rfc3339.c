@@ -2,7 +2,7 @@
  * rfc3339 - see the header. By arithmetic alone: libc's calls would read the machine's
  * time zone, and make 3 March of 31 February.
  */
-#include "ethereum/rfc3339.h"
+#include "base/rfc3339.h"
 
 /* What is left of the text; every reader below goes on, or sets `wrong`. */
 struct rest {

@@ -1,0 +1,102 @@
+/*
+ * stream_read - see the header.
+ */
+#include "gateway/stream_read.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static void on_page(struct dr_store_call *, enum dr_error, const struct dr_reply *);
+
+void
+dr_stream_next(struct dr_stream_read *read)
+{
+	char tag[DR_SCHEMA_TAG_SIZE], key[DR_SCHEMA_KEY_SIZE], count[24];
+	size_t left = read->most - read->n_read;
+	const char *first = read->backwards ? read->to : read->from;
+	const char *second = read->backwards ? read->from : read->to;
+	struct dr_arg argv[6] = { { read->backwards ? "XREVRANGE" : "XRANGE",
+				      read->backwards ? 9 : 6 },
+		{ key, 0 }, { first, strlen(first) }, { second, strlen(second) },
+		{ "COUNT", 5 }, { count, 0 } };
+
+	DR_ASSERT(read->page > 0 && read->page <= DR_STREAM_PAGE);
+	DR_ASSERT(left > 0 && read->call.slot == NULL);
+	dr_schema_tag(tag, read->account);
+	argv[1].len = dr_schema_key(key, read->account, read->what, NULL);
+	argv[5].len = (size_t)snprintf(
+	    count, sizeof count, "%zu", left < read->page ? left : read->page);
+	read->call = (struct dr_store_call){ .done = on_page };
+	dr_store_command(read->store, tag, argv, DR_N_ELEMENTS(argv), &read->call);
+}
+
+/* The entries of a page; false: that is all there is to read. */
+static bool
+take_page(struct dr_stream_read *read, const struct dr_reply *page)
+{
+	size_t n = dr_reply_count(page), left = read->most - read->n_read;
+	size_t asked = left < read->page ? left : read->page;
+	char *end = read->backwards ? read->to : read->from;
+
+	for (size_t i = 0; i < n; i++) {
+		const struct dr_reply *entry = dr_reply_at(page, i);
+
+		snprintf(read->last, sizeof read->last, "%s",
+		    dr_reply_string(dr_reply_at(entry, 0), NULL));
+		read->n_read++;
+		if (!read->row(read, entry)) {
+			read->stopped = true;
+			return false;
+		}
+	}
+	if (n < asked)
+		return false;
+	read->cut = read->n_read >= read->most;
+	/* DR_STREAM_ID is twice what an id may be */
+	snprintf(end, DR_STREAM_ID, "(%.*s", DR_STREAM_ID - 2, read->last);
+	return !read->cut;
+}
+
+static void
+on_page(struct dr_store_call *call, enum dr_error err, const struct dr_reply *reply)
+{
+	struct dr_stream_read *read =
+	    DR_CONTAINER_OF(call, struct dr_stream_read, call);
+
+	if (err != DR_OK || !take_page(read, reply))
+		read->done(read, err);
+	else if (read->paged != NULL)
+		read->paged(read);
+	else
+		dr_stream_next(read);
+}
+
+void
+dr_stream_read(struct dr_store *store, struct dr_stream_read *read)
+{
+	read->store = store;
+	read->n_read = 0;
+	read->last[0] = '\0';
+	read->stopped = read->cut = false;
+	dr_stream_next(read);
+}
+
+void
+dr_stream_cancel(struct dr_stream_read *read)
+{
+	dr_store_cancel(&read->call);
+}
+
+bool
+dr_stream_id_ok(const char *text)
+{
+	static const char digits[] = "0123456789";
+	size_t n = strspn(text, digits), m;
+
+	if (n < 1 || n > 18)
+		return false;
+	if (text[n] == '\0')
+		return true;
+	m = strspn(text + n + 1, digits);
+	return text[n] == '-' && m >= 1 && m <= 18 && text[n + 1 + m] == '\0';
+}
