@@ -465,5 +465,6 @@ dr_api_reply(struct dr_request *req, struct dr_strbuf *out)
 		dr_request_fail(req, DR_ERR_INTERNAL);
 	else
 		dr_reply_json(req, 200, out);
+	dr_wipe(out->data, out->len); /* a new key may be in it */
 	dr_strbuf_fini(out);
 }

@@ -118,8 +118,8 @@ void dr_api_item(struct dr_strbuf *out);
 void dr_api_list_begin(struct dr_strbuf *out);
 void dr_api_list_end(struct dr_strbuf *out, const char *next_cursor);
 
-/* 200 with what was written (INTERNAL where it did not fit); `out` is finished. Ends
- * the request. */
+/* 200 with what was written (INTERNAL where it did not fit); `out` is wiped and
+ * finished. Ends the request. */
 void dr_api_reply(struct dr_request *req, struct dr_strbuf *out);
 
 #endif

@@ -3,15 +3,12 @@
  * and when that begins anew, when the key expires, the account's balance. Read in one
  * script, so that the numbers belong together.
  */
-#include <string.h>
-
-#include "base/clock.h"
-#include "base/json.h"
 #include "base/mem.h"
-#include "base/money.h"
 #include "gateway/gateway.h"
 #include "gateway/request.h"
+#include "handlers/api_json.h"
 #include "handlers/handlers.h"
+#include "handlers/key_json.h"
 
 #define MAX_ANSWER (64 * 1024)
 
@@ -21,99 +18,18 @@ struct key_call {
 };
 
 static void
-add_usd(struct dr_strbuf *out, const char *name, int64_t nano)
-{
-	char usd[DR_MONEY_TEXT];
-
-	dr_money_format(nano, usd);
-	dr_strbuf_addf(out, ",\"%s\":\"%s\"", name, usd);
-}
-
-/* 0: null. */
-static void
-add_time(struct dr_strbuf *out, const char *name, int64_t ms)
-{
-	char when[DR_CLOCK_TEXT];
-
-	if (ms == 0) {
-		dr_strbuf_addf(out, ",\"%s\":null", name);
-		return;
-	}
-	dr_clock_format(ms, when);
-	dr_strbuf_addf(out, ",\"%s\":\"%s\"", name, when);
-}
-
-static void
-add_budget(struct dr_strbuf *out, const struct dr_key_state *k)
-{
-	int64_t left = k->budget_nano - k->spent_nano - k->held_nano;
-
-	if (!k->has_budget) {
-		dr_strbuf_adds(out, ",\"budget\":null");
-		return;
-	}
-	dr_strbuf_adds(out, ",\"budget\":{\"period\":");
-	dr_json_add_string(out, k->period);
-	dr_strbuf_adds(out, ",\"window\":");
-	dr_json_add_string(out, k->window);
-	dr_strbuf_adds(out, ",\"time_zone\":");
-	dr_json_add_string(out, k->zone[0] != '\0' ? k->zone : "UTC");
-	add_time(out, "resets_at", k->window_end_ms);
-	add_usd(out, "limit_usd", k->budget_nano);
-	add_usd(out, "spent_usd", k->spent_nano);
-	add_usd(out, "held_usd", k->held_nano);
-	add_usd(out, "remaining_usd", left > 0 ? left : 0);
-	dr_strbuf_addc(out, '}');
-}
-
-static void
-add_models(struct dr_strbuf *out, const char *models)
-{
-	bool first = true;
-
-	if (models[0] == '\0') {
-		dr_strbuf_adds(out, ",\"models\":null");
-		return;
-	}
-	dr_strbuf_adds(out, ",\"models\":[");
-	while (*models != '\0') {
-		size_t n = strcspn(models, ",");
-
-		if (!first)
-			dr_strbuf_addc(out, ',');
-		first = false;
-		dr_json_add_stringn(out, models, n);
-		models += n;
-		if (*models == ',')
-			models++;
-	}
-	dr_strbuf_addc(out, ']');
-}
-
-static void
 write_key(
     struct dr_strbuf *out, const struct dr_request *req, const struct dr_key_state *k)
 {
-	dr_strbuf_addf(out,
-	    "{\"object\":\"key\",\"id\":\"%s\",\"account\":\"%s\",\"name\":",
-	    req->key.key_id, req->key.account);
-	dr_json_add_string(out, k->name);
-	add_time(out, "created_at", k->created_ms);
-	add_time(out, "expires_at", k->expires_ms);
-	add_time(out, "used_at", k->used_ms);
-	dr_strbuf_addf(out,
-	    ",\"rpm\":{\"limit\":%lld,\"remaining\":%lld},"
-	    "\"concurrency\":{\"limit\":%lld,\"remaining\":%lld}",
-	    (long long)k->rpm,
-	    (long long)(k->rpm > k->rpm_used ? k->rpm - k->rpm_used : 0),
-	    (long long)k->concurrency,
-	    (long long)(k->concurrency > k->running ? k->concurrency - k->running : 0));
-	add_budget(out, k);
-	add_models(out, k->models);
-	add_usd(out, "spent_usd", k->spent_total_nano);
-	add_usd(out, "balance_usd", k->balance_nano);
-	add_usd(out, "balance_held_usd", k->balance_held_nano);
-	dr_strbuf_addf(out, ",\"balance_nano_usd\":%lld}", (long long)k->balance_nano);
+	dr_strbuf_addc(out, '{');
+	dr_api_add_text(out, "object", "key");
+	dr_api_add_text(out, "id", req->key.key_id);
+	dr_api_add_text(out, "account", req->key.account);
+	dr_key_json_add(out, k);
+	dr_api_add_usd(out, "balance_usd", k->balance_nano);
+	dr_api_add_usd(out, "balance_held_usd", k->balance_held_nano);
+	dr_api_add_whole(out, "balance_nano_usd", k->balance_nano);
+	dr_strbuf_addc(out, '}');
 }
 
 static void

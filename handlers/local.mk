@@ -1,6 +1,16 @@
 libderouter_a_SOURCES += \
 	handlers/api_json.c \
 	handlers/api_json.h \
+	handlers/api_keys.c \
+	handlers/api_keys.h \
+	handlers/api_keys_body.c \
+	handlers/api_keys_write.c \
+	handlers/api_ledger.c \
+	handlers/api_ledger.h \
+	handlers/api_ledger_csv.c \
+	handlers/api_me.c \
+	handlers/api_requests.c \
+	handlers/api_usage.c \
 	handlers/auth_sessions.c \
 	handlers/auth_wallets.c \
 	handlers/chat_completions.c \
@@ -11,11 +21,15 @@ libderouter_a_SOURCES += \
 	handlers/health.c \
 	handlers/heartbeat.c \
 	handlers/key.c \
+	handlers/key_json.c \
+	handlers/key_json.h \
 	handlers/messages.c \
 	handlers/metrics.c \
 	handlers/models.c \
 	handlers/receipt.c \
 	handlers/responses.c \
+	handlers/usage_sums.c \
+	handlers/usage_sums.h \
 	handlers/wallet_text.c \
 	handlers/wallet_text.h
 if WITH_WALLET

@@ -1,8 +1,9 @@
 /*
- * receipt - GET /v1/requests/{id}: the itemised receipt of one of the caller's own
- * requests. It is read as settlement wrote it; what is the operator's own affair (names
- * of providers, their words) is left out or made an alias, and the rates of the price
- * row are put beside its date.
+ * receipt - GET /v1/requests/{id}, GET /api/requests/{id}: the itemised receipt of one
+ * of the caller's own requests. It is read as settlement wrote it; what is the
+ * operator's own affair (names of providers, their words) is left out or made an alias,
+ * and the rates of the price row are put beside its date. A refused request has no
+ * receipt: /api tells of it what stands in the account's last requests.
  */
 #include <json-c/json.h>
 #include <stdio.h>
@@ -12,17 +13,23 @@
 #include "base/money.h"
 #include "gateway/api_key.h"
 #include "gateway/gateway.h"
+#include "gateway/ledger.h"
 #include "gateway/request.h"
 #include "gateway/schema.h"
+#include "gateway/stream_read.h"
+#include "handlers/api_json.h"
 #include "handlers/handlers.h"
 
 #define MAX_ANSWER (128 * 1024)
 #define ALIAS_HEX  8
+#define MOST_ROWS  20000 /* twice what a stream of requests is trimmed to */
 
 struct receipt_call {
-	struct dr_store_call call; /* must stay alive until it is done or cancelled */
+	struct dr_store_call call;  /* must stay alive until it is done or cancelled */
+	struct dr_stream_read rows; /* likewise; where there is no receipt */
 	struct dr_request *req;
 	char id[DR_REQUEST_ID_SIZE];
+	struct dr_strbuf found; /* what is known of a request without a receipt */
 };
 
 /*
@@ -164,6 +171,60 @@ answer_receipt(struct dr_request *req, const char *id, const char *text)
 	dr_strbuf_fini(&out);
 }
 
+/* ---- a request without a receipt ---- */
+
+static bool
+on_row(struct dr_stream_read *rows, const struct dr_reply *entry)
+{
+	struct receipt_call *call = DR_CONTAINER_OF(rows, struct receipt_call, rows);
+	struct dr_activity_row row;
+
+	if (!dr_activity_row_read(entry, &row) || strcmp(row.request_id, call->id) != 0)
+		return true;
+	dr_strbuf_addc(&call->found, '{');
+	dr_api_add_text(&call->found, "object", "request");
+	dr_api_add_text(&call->found, "id", row.request_id);
+	dr_api_add_time(&call->found, "time", row.time_ms);
+	dr_api_add_text(&call->found, "key", row.key_id);
+	dr_api_add_text(&call->found, "model", row.model[0] != '\0' ? row.model : NULL);
+	dr_api_add_whole(&call->found, "status", row.status);
+	dr_api_add_text(&call->found, "error", row.error[0] != '\0' ? row.error : NULL);
+	dr_api_add_bool(&call->found, "receipt", false);
+	dr_strbuf_addc(&call->found, '}');
+	return false;
+}
+
+static void
+on_rows(struct dr_stream_read *rows, enum dr_error err)
+{
+	struct receipt_call *call = DR_CONTAINER_OF(rows, struct receipt_call, rows);
+
+	if (err != DR_OK)
+		dr_request_fail(call->req, err);
+	else if (call->found.len == 0)
+		dr_request_fail(call->req, DR_ERR_REQUEST_NOT_FOUND, call->id);
+	else
+		dr_reply_json(call->req, 200, &call->found);
+}
+
+static void
+look_for_row(struct receipt_call *call)
+{
+	call->rows = (struct dr_stream_read){ .what = DR_SCHEMA_REQUESTS,
+		.backwards = true,
+		.from = "-",
+		.to = "+",
+		.page = DR_STREAM_PAGE,
+		.most = MOST_ROWS,
+		.row = on_row,
+		.done = on_rows };
+	snprintf(call->rows.account, sizeof call->rows.account, "%s",
+	    call->req->key.account);
+	dr_stream_read(call->req->gw->store, &call->rows);
+}
+
+/* ---- asking ---- */
+
 static void
 on_read(
     struct dr_store_call *store_call, enum dr_error err, const struct dr_reply *reply)
@@ -174,10 +235,12 @@ on_read(
 
 	if (err != DR_OK)
 		dr_request_fail(req, err);
-	else if (dr_reply_type(reply) != DR_REPLY_STRING)
-		dr_request_fail(req, DR_ERR_REQUEST_NOT_FOUND, call->id);
-	else
+	else if (dr_reply_type(reply) == DR_REPLY_STRING)
 		answer_receipt(req, call->id, dr_reply_string(reply, NULL));
+	else if (req->handler == &dr_handler_api_request)
+		look_for_row(call);
+	else
+		dr_request_fail(req, DR_ERR_REQUEST_NOT_FOUND, call->id);
 }
 
 static void
@@ -186,6 +249,8 @@ cancel(void *local)
 	struct receipt_call *call = local;
 
 	dr_store_cancel(&call->call);
+	dr_stream_cancel(&call->rows);
+	dr_strbuf_fini(&call->found);
 }
 
 /* An id names its account: another one's is not found, whether it exists or not. */
@@ -195,9 +260,12 @@ answer(struct dr_request *req)
 	char account[DR_ACCOUNT_LEN + 1], tag[DR_SCHEMA_TAG_SIZE],
 	    key[DR_SCHEMA_KEY_SIZE];
 	const char *id = dr_request_rest(req);
+	struct dr_api_query query;
 	struct receipt_call *call;
 	struct dr_arg argv[2] = { { "GET", 3 }, { key, 0 } };
 
+	if (req->handler == &dr_handler_api_request && !dr_api_query(req, NULL, &query))
+		return;
 	if (!dr_request_id_account(id, account) ||
 	    strcmp(account, req->key.account) != 0) {
 		dr_request_fail(req, DR_ERR_REQUEST_NOT_FOUND, id);
@@ -206,6 +274,7 @@ answer(struct dr_request *req)
 	call = dr_calloc(1, sizeof *call);
 	call->req = req;
 	call->call.done = on_read;
+	dr_strbuf_init(&call->found, MAX_ANSWER);
 	snprintf(call->id, sizeof call->id, "%s", id);
 	req->local = call;
 	req->cancel_local = cancel;
@@ -219,5 +288,13 @@ const struct dr_handler dr_handler_receipt = {
 	.path = "/v1/requests/",
 	.kind = DR_HANDLER_LOCAL,
 	.auth = DR_AUTH_KEY_OR_SESSION,
+	.answer = answer,
+};
+
+const struct dr_handler dr_handler_api_request = {
+	.method = "GET",
+	.path = "/api/requests/*",
+	.kind = DR_HANDLER_LOCAL,
+	.auth = DR_AUTH_SESSION,
 	.answer = answer,
 };
