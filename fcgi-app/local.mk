@@ -123,6 +123,7 @@ libderouter_a_SOURCES += \
 	fcgi-app/gateway/provider_record.c \
 	fcgi-app/gateway/provider_record.h \
 	fcgi-app/gateway/provider_rules.c \
+	fcgi-app/gateway/provider_share.c \
 	fcgi-app/gateway/provider_slots.c \
 	fcgi-app/gateway/provider_spare.c \
 	fcgi-app/gateway/provider_state.c \
@@ -190,6 +191,7 @@ DR_LUA = \
 	fcgi-app/scripts/account_me.lua \
 	fcgi-app/scripts/account_read.lua \
 	fcgi-app/scripts/admit.lua \
+	fcgi-app/scripts/breaker_note.lua \
 	fcgi-app/scripts/common.lua \
 	fcgi-app/scripts/credit.lua \
 	fcgi-app/scripts/deposit_advance.lua \

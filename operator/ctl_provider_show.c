@@ -1,7 +1,6 @@
 /*
  * ctl_provider_show - provider list | show: the record, and what is known of the
- * provider just now, as a responder would judge it. What a responder keeps to itself
- * (an open circuit, a cool-down of its own) is not in Redis and not here.
+ * provider just now, as a responder would judge it.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -147,22 +146,14 @@ say_when(struct dr_strbuf *out, const char *what, int64_t wall_ms)
 	dr_strbuf_addf(out, "%s %s", what, text);
 }
 
-/* Why an enabled one is what it is. */
+/* Is it out of rotation for what its node or a probe said? NULL: it is there. */
 static const char *
-judge(const struct directory *d, const struct shown *row, struct dr_strbuf *why)
+judge_presence(
+    const struct shown *row, const struct dr_presence *presence, struct dr_strbuf *why)
 {
-	const struct dr_provider_record *record = row->record;
 	const struct dr_provider_state *state = &row->state;
-	int64_t now_ms = dr_clock_wall_ms();
-	uint64_t rests_ms = dr_rest_wakes_in_ms(&row->rest, now_ms);
-	struct dr_presence presence;
 
-	dr_liveness_read(&presence, record, state, d->watched, 0);
-	if (rests_ms > 0) {
-		say_when(why, "wakes", now_ms + (int64_t)rests_ms);
-		return "resting";
-	}
-	switch (presence.err) {
+	switch (presence->err) {
 	case DR_ERR_RESTING:
 		say_when(why, "its node said so:", state->hb_resting_at_ms);
 		return "resting";
@@ -171,7 +162,7 @@ judge(const struct directory *d, const struct shown *row, struct dr_strbuf *why)
 		    seconds_since(state, state->probe_at_ms), state->probe_why);
 		return "flagged";
 	case DR_ERR_OFFLINE:
-		if (record->liveness == DR_LIVENESS_PROBE)
+		if (row->record->liveness == DR_LIVENESS_PROBE)
 			dr_strbuf_addf(why, "%lld probes failed, the last %u s ago: %s",
 			    (long long)state->probe_failures,
 			    seconds_since(state, state->probe_at_ms), state->probe_why);
@@ -182,8 +173,43 @@ judge(const struct directory *d, const struct shown *row, struct dr_strbuf *why)
 			    seconds_since(state, state->hb_at_ms));
 		return "offline";
 	default:
-		break;
+		return NULL;
 	}
+}
+
+/* Is it out of rotation for what responders met? NULL: no. */
+static const char *
+judge_trouble(const struct shown *row, const struct dr_breaker_shared *trouble,
+    struct dr_strbuf *why)
+{
+	const struct dr_provider_state *state = &row->state;
+
+	if (trouble->cool_ms > 0) {
+		say_when(why, "overloaded, rests until", state->cool_until_ms);
+		return "cooling";
+	}
+	if (!trouble->open)
+		return NULL;
+	if (trouble->open_ms > 0)
+		say_when(
+		    why, "failed, its circuit is open until", state->open_until_ms);
+	else if (trouble->probe_ms > 0)
+		dr_strbuf_adds(why, "failed, its circuit is half open: a request tries "
+				    "it now");
+	else
+		dr_strbuf_adds(why, "failed, its circuit is half open: the next "
+				    "request tries it");
+	return "open";
+}
+
+/* What else is known of one that is there. */
+static void
+say_alive(const struct directory *d, const struct shown *row,
+    const struct dr_presence *presence, struct dr_strbuf *why)
+{
+	const struct dr_provider_record *record = row->record;
+	const struct dr_provider_state *state = &row->state;
+
 	if (record->liveness == DR_LIVENESS_NODE)
 		dr_strbuf_addf(
 		    why, "heartbeat %u s ago", seconds_since(state, state->hb_at_ms));
@@ -192,12 +218,43 @@ judge(const struct directory *d, const struct shown *row, struct dr_strbuf *why)
 	else if (state->probe_at_ms > 0)
 		dr_strbuf_addf(why, "probe %u s ago: %s",
 		    seconds_since(state, state->probe_at_ms), state->probe_why);
-	if (presence.slots < record->max_concurrency)
+	if (presence->slots < record->max_concurrency)
 		dr_strbuf_addf(why, "%sits node takes %u at a time",
-		    why->len > 0 ? ", " : "", presence.slots);
-	if (presence.rests_at_ms > 0)
+		    why->len > 0 ? ", " : "", presence->slots);
+	if (presence->rests_at_ms > 0)
 		say_when(
 		    why, why->len > 0 ? ", rests" : "rests", state->hb_resting_at_ms);
+}
+
+/* Why an enabled one is what it is; the order is dr_provider_standing()'s. */
+static const char *
+judge(const struct directory *d, const struct shown *row, struct dr_strbuf *why)
+{
+	int64_t now_ms = dr_clock_wall_ms();
+	uint64_t rests_ms = dr_rest_wakes_in_ms(&row->rest, now_ms);
+	struct dr_breaker_shared trouble;
+	struct dr_presence presence;
+	const char *word;
+
+	dr_liveness_read(&presence, row->record, &row->state, d->watched, 0);
+	dr_provider_state_breaker(&row->state, row->record->generation, &trouble);
+	if (rests_ms > 0) {
+		say_when(why, "wakes", now_ms + (int64_t)rests_ms);
+		return "resting";
+	}
+	if (trouble.flagged && presence.err != DR_ERR_RESTING) {
+		dr_strbuf_addf(why,
+		    "refused its credential or account %u s ago: until it is changed "
+		    "or a probe goes well",
+		    seconds_since(&row->state, row->state.flag_at_ms));
+		return "flagged";
+	}
+	word = judge_presence(row, &presence, why);
+	if (word == NULL)
+		word = judge_trouble(row, &trouble, why);
+	if (word != NULL)
+		return word;
+	say_alive(d, row, &presence, why);
 	return "alive";
 }
 

@@ -65,6 +65,7 @@ DR_UNIT_TESTS = \
 	tests/unit/test_probes \
 	tests/unit/test_provider_record \
 	tests/unit/test_provider_rules \
+	tests/unit/test_provider_share \
 	tests/unit/test_provider_slots \
 	tests/unit/test_provider_spare \
 	tests/unit/test_provider_state \

@@ -56,8 +56,10 @@ close_circuit(struct dr_breaker *breaker)
 static void
 succeeded(struct dr_breaker *breaker, uint64_t now_ms)
 {
-	if (!breaker->open || is_half_open(breaker, now_ms))
+	if (!breaker->open || is_half_open(breaker, now_ms)) {
 		close_circuit(breaker);
+		breaker->failures_seen = 0;
+	}
 	if (now_ms >= breaker->cool_until_ms)
 		breaker->cool_steps = 0;
 }
@@ -157,6 +159,70 @@ dr_breaker_on(struct dr_breaker *breaker, const struct dr_breaker_rules *rules,
 	DR_WRONG("unknown outcome");
 }
 
+/* ---- what others found out ---- */
+
+static void
+adopt_circuit(
+    struct dr_breaker *breaker, const struct dr_breaker_shared *shared, uint64_t now_ms)
+{
+	bool was_open = breaker->open;
+
+	breaker->open = true;
+	breaker->failures = 0;
+	/* half open there and not here: what we told when it failed again is lost */
+	if (shared->open_ms > 0 || !was_open)
+		breaker->open_until_ms = now_ms + shared->open_ms;
+	breaker->probing = shared->probe_ms > 0;
+	breaker->probe_until_ms = now_ms + shared->probe_ms;
+}
+
+void
+dr_breaker_adopt(
+    struct dr_breaker *breaker, const struct dr_breaker_shared *shared, uint64_t now_ms)
+{
+	if (shared->open)
+		adopt_circuit(breaker, shared, now_ms);
+	else if (breaker->open && breaker->open_seen)
+		close_circuit(breaker);
+	breaker->open_seen = shared->open;
+	breaker->failures_seen = shared->failures;
+
+	if (shared->cool_ms > 0 &&
+	    now_ms + shared->cool_ms > breaker->cool_until_ms + DR_BREAKER_SLACK_MS)
+		breaker->cool_until_ms = now_ms + shared->cool_ms;
+	if (shared->cool_steps > 0 || breaker->steps_seen)
+		breaker->cool_steps = shared->cool_steps;
+	breaker->steps_seen = shared->cool_steps > 0;
+
+	if (shared->flagged || breaker->flag_seen)
+		breaker->flagged = shared->flagged;
+	breaker->flag_seen = shared->flagged;
+}
+
+void
+dr_breaker_open_for(struct dr_breaker *breaker, uint64_t ms, uint64_t now_ms)
+{
+	adopt_circuit(breaker,
+	    &(struct dr_breaker_shared){ .open = true, .open_ms = ms }, now_ms);
+	breaker->open_seen = true;
+}
+
+bool
+dr_breaker_is_failure(enum dr_outcome outcome)
+{
+	return outcome == DR_OUTCOME_REFUSED || outcome == DR_OUTCOME_SERVER ||
+	       outcome == DR_OUTCOME_SILENT;
+}
+
+bool
+dr_breaker_got_well(const struct dr_breaker *before, const struct dr_breaker *after)
+{
+	if (before->cool_steps > 0 && after->cool_steps == 0)
+		return true;
+	return !after->open && (before->open || before->failures > after->failures ||
+				   before->failures_seen > after->failures_seen);
+}
+
 bool
 dr_breaker_blocks(const struct dr_breaker *breaker, uint64_t now_ms)
 {
@@ -196,4 +262,11 @@ void
 dr_breaker_give_up(struct dr_breaker *breaker)
 {
 	breaker->probing = false;
+}
+
+void
+dr_breaker_yield(struct dr_breaker *breaker, uint64_t ms, uint64_t now_ms)
+{
+	breaker->probing = true;
+	breaker->probe_until_ms = now_ms + ms;
 }

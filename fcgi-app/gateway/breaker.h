@@ -3,15 +3,16 @@
  *
  * Three things, kept apart because they mean different answers to the caller:
  *   circuit    failures in a row open it; after a while one probe is let through, whose
- *              success closes it ("No providers are currently online" while it is
- * open); cool-down  the provider said that it is overloaded ("Upstream API is
- * temporarily overloaded"); flag       its credential or account is no good ("Provider
- * authentication failed"), until the operator changes the record, which makes a new
- * provider with a new breaker.
+ *              success closes it ("No providers are currently online" meanwhile)
+ *   cool-down  the provider said that it is overloaded ("Upstream API is temporarily
+ *              overloaded")
+ *   flag       its credential or account is no good ("Provider authentication failed"),
+ *              until its record changes, which makes a new provider with a new breaker,
+ *              or a probe goes well
  *
- * Pure: clock and random numbers are arguments. State is this process' own; when it is
- * shared through Redis ({p:NAME}:state), what others saw comes in through
- * dr_breaker_on() too.
+ * Pure: clock and random numbers are arguments. A process decides by its own breaker;
+ * what the others found out comes in through dr_breaker_adopt(), from Redis
+ * (provider_share.c). Where Redis is away each goes by what it sees itself.
  *
  * Units: milliseconds of the monotonic clock.
  */
@@ -59,6 +60,22 @@ struct dr_breaker {
 	uint64_t cool_until_ms;
 	unsigned cool_steps; /* rests in a row without a Retry-After */
 	bool flagged;
+	/* what Redis said last: what is gone from there has been ended by somebody */
+	bool open_seen, flag_seen, steps_seen;
+	unsigned failures_seen; /* of all processes, in the window that is under way */
+};
+
+/* What all processes know, as it was read: waits count from then. Zeroed: no trouble.
+ */
+struct dr_breaker_shared {
+	bool open;
+	uint64_t open_ms;  /* until a probe may go; 0: half open */
+	uint64_t probe_ms; /* a probe is out, not waited for longer than this; 0: none
+			    */
+	unsigned failures; /* counted while it is closed */
+	uint64_t cool_ms;  /* left of a cool-down */
+	unsigned cool_steps;
+	bool flagged;
 };
 
 /*
@@ -67,6 +84,27 @@ struct dr_breaker {
  */
 void dr_breaker_on(struct dr_breaker *breaker, const struct dr_breaker_rules *rules,
     enum dr_outcome outcome, int64_t retry_after_ms, uint64_t now_ms, uint32_t random);
+
+/* By so much a time may come back longer from Redis than it was told: it is the same
+ * rest. */
+#define DR_BREAKER_SLACK_MS 100
+
+/*
+ * Take over what the others found out. A rest is never made shorter; a circuit or flag
+ * that Redis had and has no more is closed or lifted; one that it never heard of (told
+ * while it was away) stays as this process found it.
+ */
+void dr_breaker_adopt(struct dr_breaker *breaker,
+    const struct dr_breaker_shared *shared, uint64_t now_ms);
+
+/* The circuit is open for so long, as all processes counted. */
+void dr_breaker_open_for(struct dr_breaker *breaker, uint64_t ms, uint64_t now_ms);
+
+/* Is this outcome a failure that the circuit counts? */
+bool dr_breaker_is_failure(enum dr_outcome outcome);
+/* Has an answer ended trouble that the others may know of, from `before` to `after`? */
+bool dr_breaker_got_well(
+    const struct dr_breaker *before, const struct dr_breaker *after);
 
 /* Is the circuit open to this request? (Half open without a probe under way: no.) */
 bool dr_breaker_blocks(const struct dr_breaker *breaker, uint64_t now_ms);
@@ -82,5 +120,7 @@ uint64_t dr_breaker_cools_for(const struct dr_breaker *breaker, uint64_t now_ms)
 bool dr_breaker_claim(
     struct dr_breaker *breaker, const struct dr_breaker_rules *rules, uint64_t now_ms);
 void dr_breaker_give_up(struct dr_breaker *breaker);
+/* The probe is another process': none of ours for so long. */
+void dr_breaker_yield(struct dr_breaker *breaker, uint64_t ms, uint64_t now_ms);
 
 #endif

@@ -154,7 +154,7 @@ dr_provider_give(struct dr_providers *providers, struct dr_provider_lease *lease
 		}
 	}
 	if (lease->probe)
-		dr_breaker_give_up(&lease->provider->breaker);
+		dr_share_give_up(providers, lease->provider, lease->claim);
 	lease->held = lease->probe = false;
 	dr_provider_unref(&lease->provider);
 }
@@ -198,20 +198,38 @@ slot_new(struct dr_providers *providers, struct dr_provider *provider,
 }
 
 static void
-ask(struct dr_slot *slot)
+ask(struct dr_slot *slot, bool probe)
 {
 	struct dr_providers *providers = slot->providers;
-	const struct dr_provider *provider = slot->provider;
+	struct dr_provider *provider = slot->provider;
 	char tag[DR_PROVIDER_KEY_SIZE], key[DR_PROVIDER_KEY_SIZE], max[16], ms[24];
+	char state[DR_PROVIDER_KEY_SIZE], generation[24], probe_ms[24];
+	struct dr_arg args[7];
+	size_t n = 0;
 
 	dr_slot_move(slot, &providers->calls);
 	dr_provider_key_tag(provider->record->name, tag);
 	dr_provider_key_running(provider->record->name, key);
+	dr_provider_key_state(provider->record->name, state);
 	snprintf(max, sizeof max, "%u", provider->presence.slots);
 	snprintf(ms, sizeof ms, "%llu", (unsigned long long)providers->lease_ms);
-	dr_store_eval(providers->store, tag, &dr_script_provider_take, 1,
-	    (struct dr_arg[]){ arg(key), arg(slot->id), arg(max), arg(ms) }, 4,
-	    &slot->call);
+	snprintf(generation, sizeof generation, "%lld",
+	    (long long)provider->record->generation);
+	snprintf(probe_ms, sizeof probe_ms, "%llu",
+	    (unsigned long long)providers->rules.open_ms);
+	args[n++] = arg(key);
+	if (probe)
+		args[n++] = arg(state);
+	args[n++] = arg(slot->id);
+	args[n++] = arg(max);
+	args[n++] = arg(ms);
+	if (probe) { /* with the claim of it, over all processes */
+		args[n++] = arg(generation);
+		args[n++] = arg(probe_ms);
+		provider->told = ++providers->turn;
+	}
+	dr_store_eval(providers->store, tag, &dr_script_provider_take, probe ? 2 : 1,
+	    args, n, &slot->call);
 }
 
 void
@@ -229,7 +247,11 @@ dr_provider_take(struct dr_providers *providers, struct dr_provider_lease *lease
 	lease->done = done;
 	lease->probe =
 	    dr_breaker_claim(&provider->breaker, &providers->rules, dr_clock_ms());
-	slot = dr_spare_take(providers, provider);
+	lease->claim = 0;
+	/* a probe asks for its turn; while Redis is away each process sends its own */
+	slot = lease->probe && dr_store_is_up(providers->store)
+		   ? NULL
+		   : dr_spare_take(providers, provider);
 	if (slot != NULL) {
 		provider->running++;
 		lease->held = true;
@@ -237,7 +259,7 @@ dr_provider_take(struct dr_providers *providers, struct dr_provider_lease *lease
 		dr_loop_defer(providers->loop, &slot->soon);
 	} else {
 		slot = slot_new(providers, provider, lease, request_id);
-		ask(slot);
+		ask(slot, lease->probe);
 	}
 	slot->lease = lease;
 	lease->slot = slot;
@@ -252,11 +274,16 @@ dr_slots_counted(struct dr_provider *provider, int64_t n)
 	provider->counted_ms = dr_clock_ms();
 }
 
-/* What the script says: positive, the slots in use with ours; negative, full. */
+/* What the script says: positive, the slots in use with ours; negative, full. A probe's
+ * answer has that first. */
 static bool
 note_count(struct dr_provider *provider, const struct dr_reply *reply)
 {
-	int64_t n = dr_reply_int(reply, 0);
+	bool is_probe = dr_reply_type(reply) == DR_REPLY_ARRAY;
+	int64_t n = dr_reply_int(is_probe ? dr_reply_at(reply, 0) : reply, 0);
+
+	if (is_probe && dr_reply_int(dr_reply_at(reply, 1), 0) > 0)
+		return false; /* not its turn: nothing was counted */
 
 	dr_slots_counted(provider, n < 0 ? -n : n);
 	return n > 0;
@@ -272,6 +299,20 @@ on_taken_spare(struct dr_deferred *work)
 	slot->lease->done(slot->lease, DR_OK);
 }
 
+/* May it be the probe? False: another process' is out, or has just failed. */
+static bool
+has_turn(struct dr_provider_lease *lease, const struct dr_reply *reply)
+{
+	int64_t wait_ms = dr_reply_int(dr_reply_at(reply, 1), 0);
+
+	lease->claim = dr_reply_int(dr_reply_at(reply, 2), 0);
+	if (wait_ms <= 0)
+		return true;
+	dr_breaker_yield(&lease->provider->breaker, (uint64_t)wait_ms, dr_clock_ms());
+	lease->probe = false;
+	return false;
+}
+
 static void
 on_taken(struct dr_store_call *call, enum dr_error err, const struct dr_reply *reply)
 {
@@ -279,7 +320,9 @@ on_taken(struct dr_store_call *call, enum dr_error err, const struct dr_reply *r
 	struct dr_provider_lease *lease = slot->lease;
 
 	DR_CHECK(lease, DR_PROVIDER_LEASE_MAGIC);
-	if (err == DR_OK && !note_count(slot->provider, reply))
+	if (err == DR_OK && lease->probe && !has_turn(lease, reply))
+		err = DR_ERR_OFFLINE;
+	else if (err == DR_OK && !note_count(slot->provider, reply))
 		err = DR_ERR_FULL;
 	lease->held = err == DR_OK;
 	if (lease->held) {

@@ -91,6 +91,16 @@ static const struct field fields[] = {
 	FIELD("probe.ok", read_switch, probe_ok),
 	FIELD("probe.refused", read_switch, probe_refused),
 	FIELD("probe.why", read_text, probe_why),
+	FIELD("open.generation", read_number, open_generation),
+	FIELD("open.until", read_number, open_until_ms),
+	FIELD("open.probe", read_number, open_probe_ms),
+	FIELD("open.failures", read_number, open_failures),
+	FIELD("open.window", read_number, open_window_ms),
+	FIELD("cool.generation", read_number, cool_generation),
+	FIELD("cool.until", read_number, cool_until_ms),
+	FIELD("cool.steps", read_number, cool_steps),
+	FIELD("flag.generation", read_number, flag_generation),
+	FIELD("flag.at", read_number, flag_at_ms),
 };
 
 static const struct field *
@@ -134,6 +144,39 @@ dr_provider_state_fini(struct dr_provider_state *state)
 {
 	free(state->hb_models);
 	*state = (struct dr_provider_state){ 0 };
+}
+
+static uint64_t
+left(const struct dr_provider_state *state, int64_t until_ms)
+{
+	return until_ms > state->now_ms ? (uint64_t)(until_ms - state->now_ms) : 0;
+}
+
+static unsigned
+count_of(int64_t n)
+{
+	return n < UINT16_MAX ? (unsigned)n : UINT16_MAX;
+}
+
+void
+dr_provider_state_breaker(const struct dr_provider_state *state, int64_t generation,
+    struct dr_breaker_shared *out)
+{
+	*out = (struct dr_breaker_shared){ 0 };
+	if (state->open_generation == generation) {
+		out->open = state->open_until_ms > 0;
+		out->open_ms = left(state, state->open_until_ms);
+		out->probe_ms = left(state, state->open_probe_ms);
+		if (left(state, state->open_window_ms) > 0)
+			out->failures = count_of(state->open_failures);
+	}
+	if (state->cool_generation == generation) {
+		out->cool_ms = left(state, state->cool_until_ms);
+		out->cool_steps = count_of(state->cool_steps);
+	}
+	out->flagged = state->flag_generation == generation && state->flag_at_ms > 0 &&
+		       !(state->probe_ok && state->probe_generation == generation &&
+			   state->probe_at_ms > state->flag_at_ms);
 }
 
 void

@@ -2,7 +2,8 @@
  * provider_state - what all processes share about a provider through Redis, read.
  *
  * `{p:NAME}:state` is a hash of the fields below, all as text, written by heartbeats
- * (hb.*) and by the watcher's probes (probe.*); provider_read gives it with each poll,
+ * (hb.*), by probes (probe.*) and by responders that met trouble (open.*, cool.*,
+ * flag.*: provider_share.c); provider_read gives it with each poll,
  * and with it `now`, Redis' clock, against which all its times stand. A field that is
  * not known is skipped, since a newer process may have written it; a value that cannot
  * be read is named and counts as absent, and the others go on.
@@ -17,6 +18,7 @@
 #include <stdint.h>
 
 #include "base/dr_assert.h"
+#include "gateway/breaker.h"
 #include "gateway/provider_record.h"
 
 #define DR_MAX_NODE_VERSION 64
@@ -42,6 +44,18 @@ struct dr_provider_state {
 	bool probe_ok;
 	bool probe_refused; /* 401 or 403 */
 	char probe_why[DR_MAX_PROBE_WHY + 1];
+
+	/* trouble that responders met, each with the generation of the record then */
+	int64_t open_generation;
+	int64_t open_until_ms; /* its circuit is open, from then on half open; 0: not */
+	int64_t open_probe_ms; /* a probe is out, not waited for longer than that */
+	int64_t open_failures; /* counted while it is closed ... */
+	int64_t open_window_ms; /* ... until then */
+	int64_t cool_generation;
+	int64_t cool_until_ms; /* it said that it is overloaded */
+	int64_t cool_steps;    /* rests in a row without a Retry-After */
+	int64_t flag_generation;
+	int64_t flag_at_ms; /* it refused its credential or account; 0: no */
 };
 
 /*
@@ -51,6 +65,11 @@ struct dr_provider_state {
 size_t dr_provider_state_read(struct dr_provider_state *state, const char *const *texts,
     size_t n, char *err, size_t err_size);
 void dr_provider_state_fini(struct dr_provider_state *state);
+
+/* What its trouble is to a breaker, when the state was read; that of another generation
+ * of the record is none, nor is a flag that a later probe has lifted. */
+void dr_provider_state_breaker(const struct dr_provider_state *state,
+    int64_t generation, struct dr_breaker_shared *out);
 
 /* The watcher's own sign of life: a string that lapses after watcher_ttl. */
 #define DR_WATCHER_KEY "watcher"

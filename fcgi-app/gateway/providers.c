@@ -1,7 +1,8 @@
 /*
  * providers - the directory of providers as this process knows it; see the header.
  *
- * How it gets there is providers_poll.c's, slots are provider_slots.c's.
+ * How it gets there is providers_poll.c's, slots are provider_slots.c's, trouble is
+ * provider_share.c's.
  */
 #include <stdio.h>
 #include <string.h>
@@ -197,36 +198,6 @@ dr_providers_random(struct dr_providers *providers)
 	return z ^ z >> 31;
 }
 
-void
-dr_providers_outcome(struct dr_providers *providers, struct dr_provider *provider,
-    enum dr_outcome outcome, int64_t retry_after_ms)
-{
-	struct dr_breaker *breaker = &provider->breaker;
-	const char *name = provider->record->name;
-	struct dr_breaker before = *breaker;
-	uint64_t now_ms = dr_clock_ms();
-
-	DR_CHECK(providers, DR_PROVIDERS_MAGIC);
-	DR_CHECK(provider, DR_PROVIDER_MAGIC);
-	dr_breaker_on(breaker, &providers->rules, outcome, retry_after_ms, now_ms,
-	    (uint32_t)dr_providers_random(providers));
-	if (breaker->flagged && !before.flagged) {
-		provider->flagged_ms = now_ms;
-		dr_log_error(providers,
-		    "%s: credential or account refused: out of rotation until its record "
-		    "is changed or a probe goes well",
-		    name);
-	}
-	if (breaker->open && !before.open)
-		dr_log_warn(providers, "%s: circuit opened after %u failures", name,
-		    providers->rules.failures);
-	else if (before.open && !breaker->open)
-		dr_log_info(providers, "%s: circuit closed", name);
-	if (breaker->cool_until_ms > before.cool_until_ms)
-		dr_log_info(providers, "%s: overloaded, rests for %llu ms", name,
-		    (unsigned long long)dr_breaker_cools_for(breaker, now_ms));
-}
-
 /* ---- from first to last ---- */
 
 void
@@ -263,6 +234,7 @@ dr_providers_new(struct dr_loop *loop, struct dr_store *store,
 	dr_random_bytes(&providers->random, sizeof providers->random);
 	dr_providers_configure(providers, config);
 	dr_slots_init(providers);
+	dr_share_init(providers);
 	dr_poll_init(providers);
 	return providers;
 }
@@ -285,6 +257,7 @@ dr_providers_free(struct dr_providers **directory)
 		return;
 	DR_CHECK(providers, DR_PROVIDERS_MAGIC);
 	dr_poll_fini(providers);
+	dr_share_fini(providers);
 	dr_slots_fini(providers);
 	free(providers->entries);
 	free(providers->list);

@@ -53,6 +53,8 @@ struct dr_provider {
 	struct dr_rest_plan rest;       /* in force: an automatic one is worked out */
 	uint64_t heard_ms;              /* its node's last heartbeat to this process */
 	uint64_t flagged_ms;            /* when breaker.flagged was set */
+	uint64_t told;                  /* the turn of the last word to the others */
+	uint64_t cool_told_ms;          /* breaker.cool_until_ms as they know it */
 	uint32_t
 	    first_token_ms;  /* to the first byte of an answer, decaying; 0: unknown */
 	unsigned running;    /* leases at the last count, over all processes; our spare
@@ -116,8 +118,8 @@ void dr_provider_note_first(struct dr_provider *provider, uint64_t ms);
 /* Whose account it is: the record's org, or where that is not said its own name. */
 const char *dr_provider_org(const struct dr_provider *provider);
 
-/* An attempt ended: tell its breaker. retry_after_ms -1: none named. Logged where it
- * turns something. */
+/* An attempt ended: tell its breaker, and where that turns something the log and the
+ * other processes, without waiting for them. retry_after_ms -1: none named. */
 void dr_providers_outcome(struct dr_providers *providers, struct dr_provider *provider,
     enum dr_outcome outcome, int64_t retry_after_ms);
 
@@ -149,7 +151,8 @@ struct dr_provider_lease {
 	    *provider;        /* a reference, from take to give, also after a refusal */
 	struct dr_slot *slot; /* NULL: nothing is held or being taken */
 	bool held;
-	bool probe; /* the half-open circuit's one attempt */
+	bool probe;    /* the half-open circuit's one attempt, of all processes ... */
+	int64_t claim; /* ... as Redis gave it; 0: it knows of no circuit */
 	unsigned
 	    n_left; /* slots that were left behind as spare: they keep their names */
 	void (*done)(struct dr_provider_lease *, enum dr_error);
@@ -158,8 +161,9 @@ struct dr_provider_lease {
 /*
  * Take a slot of `provider` for this request: idempotent by request_id (below
  * DR_LEASE_ID_SIZE bytes). `done` runs exactly once, unless the lease is given before:
- * DR_OK, DR_ERR_FULL, DR_ERR_STORE_DOWN or DR_ERR_INTERNAL. A lease still in use is
- * given back first.
+ * DR_OK, DR_ERR_FULL, DR_ERR_STORE_DOWN or DR_ERR_INTERNAL; or DR_ERR_OFFLINE: its
+ * circuit is half open and another process' probe is out, ask routing again. A lease
+ * still in use is given back first.
  */
 void dr_provider_take(struct dr_providers *providers, struct dr_provider_lease *lease,
     struct dr_provider *provider, const char *request_id,

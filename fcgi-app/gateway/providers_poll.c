@@ -31,6 +31,7 @@ struct dr_entry {
 	char complaint[256];          /* the last one logged: each is said once */
 	char state_complaint[256];    /* ... of its state */
 	bool seen;                    /* named in this poll */
+	uint64_t asked;               /* the turn at which its read left */
 };
 
 /* ---- entries ---- */
@@ -192,6 +193,7 @@ read_state(struct dr_entry *entry, const struct dr_reply *reply)
 		dr_log_error(providers, "%s: of its state: %s", entry->name, err);
 	snprintf(entry->state_complaint, sizeof entry->state_complaint, "%s", err);
 	dr_presence_note(entry->providers, entry->provider);
+	dr_share_hear(entry->provider, entry->asked);
 }
 
 /* ---- the poll ---- */
@@ -257,6 +259,7 @@ start_read(struct dr_entry *entry)
 		    (long long)entry->provider->record->generation);
 	for (size_t i = 0; i < DR_N_ELEMENTS(args); i++)
 		args[i].len = strlen(args[i].data);
+	entry->asked = entry->providers->turn;
 	entry->read.done = on_read;
 	dr_store_eval(entry->providers->store, tag, &dr_script_provider_read, 3, args,
 	    DR_N_ELEMENTS(args), &entry->read);

@@ -59,7 +59,7 @@ lift_flag(struct dr_provider *provider)
 	    state->probe_generation != provider->record->generation ||
 	    state->now_ms - state->probe_at_ms >= (int64_t)flagged_for_ms)
 		return;
-	provider->breaker.flagged = false;
+	provider->breaker.flagged = provider->breaker.flag_seen = false;
 	dr_log_info(providers, "%s: a probe went well: in rotation again",
 	    provider->record->name);
 }

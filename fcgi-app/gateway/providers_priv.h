@@ -6,6 +6,7 @@
  *   providers_presence.c  what a poll comes to: who is there, who rests when
  *   provider_slots.c      slots: taken, renewed, given back
  *   provider_spare.c      slots between two requests
+ *   provider_share.c      trouble, told to the other processes and heard of from them
  */
 #ifndef DR_PROVIDERS_PRIV_H
 #define DR_PROVIDERS_PRIV_H
@@ -43,6 +44,10 @@ struct dr_providers {
 	struct dr_timer poll_timer;
 	uint32_t bad_names; /* digest of those already reported */
 
+	/* what is told to the other processes */
+	uint64_t turn;        /* counts what is told */
+	struct dr_list notes; /* failures whose answer is still to come */
+
 	/* slots; each struct dr_slot stands in one of these */
 	struct dr_list held;  /* the one renewed longest ago comes first */
 	struct dr_list calls; /* a take or a give is under way */
@@ -67,6 +72,19 @@ void dr_presence_note(struct dr_providers *providers, struct dr_provider *provid
 void dr_presence_deal_rests(struct dr_providers *providers);
 /* Before the names, so that its answer is in when the states are read. */
 void dr_presence_ask_for_watcher(struct dr_providers *providers);
+
+/* ---- provider_share.c ---- */
+
+void dr_share_init(struct dr_providers *providers);
+void dr_share_fini(struct dr_providers *providers);
+/* Its state was read by a poll that left at this turn: take over what others found. */
+void dr_share_hear(struct dr_provider *provider, uint64_t asked);
+/* The half-open circuit's probe ended without an outcome. */
+void dr_share_give_up(
+    struct dr_providers *providers, struct dr_provider *provider, int64_t claim);
+/* Say what has turned since `before`, and who saw it. */
+void dr_share_log(const struct dr_provider *provider, const struct dr_breaker *before,
+    const char *who);
 
 /* ---- provider_slots.c ---- */
 

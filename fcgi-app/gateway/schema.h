@@ -1,18 +1,22 @@
 /*
- * schema - how Redis keys and fields of an account are named, and nothing else.
+ * schema - how Redis keys and fields of an account are named, and nothing else; of the
+ * other keys it says what they hold.
  *
  * Every key of an account carries the hash tag {a:ACCT}: all of them live in one slot,
  * so that a script may touch several. The scripts derive a few names from the account's
  * own key, so a change here is a change there (fcgi-app/scripts).
  *
  *   {a:ACCT}:account      hash: balance held running status wallet name created
- *                         swept tz tz_offsets, and for each key KID.name .sha .status
- * .created .expires .used .rpm .conc .budget .period .models .old_sha .old_until (after
- * a rotation) .spent:WINDOW .held:WINDOW {a:ACCT}:recent:KID   list of arrival times,
- * the newest last {a:ACCT}:counts:KID   the same of count_tokens {a:ACCT}:open:KID
- * hash: request id -> "HOLD EXPIRY COST WINDOW" {a:ACCT}:receipt:REQ  a JSON object,
- * for a time: the mark of what is settled {a:ACCT}:ledger       stream: type req key
- * nano balance model provider price in cw5 cw1 cr out web flags window; or reason
+ *                         swept tz tz_offsets, and for each key KID.name .sha
+ *                         .status .created .expires .used .rpm .conc .budget
+ *                         .period .models .old_sha .old_until (after a rotation)
+ *                         .spent:WINDOW .held:WINDOW
+ *   {a:ACCT}:recent:KID   list of arrival times, the newest last
+ *   {a:ACCT}:counts:KID   the same of count_tokens
+ *   {a:ACCT}:open:KID     hash: request id -> "HOLD EXPIRY COST WINDOW"
+ *   {a:ACCT}:receipt:REQ  a JSON object, for a time: the mark of what is settled
+ *   {a:ACCT}:ledger       stream: type req key nano balance model provider price in
+ *                         cw5 cw1 cr out web flags window; or reason
  *   {a:ACCT}:opening      hash: what was trimmed off the ledger: until (the last id),
  *                         balance after it, spent:KID:WINDOW, served:PROVIDER:DAY
  *   {a:ACCT}:requests     stream, the last 10,000: req key model status error
@@ -20,6 +24,21 @@
  *   {a:ACCT}:wallets      hash: address in lower case -> when it was linked, ms
  *   {a:ACCT}:sessions     hash: id -> "SHA WALLET CREATED EXPIRES"
  *   open                  sorted set: ACCT -> latest lease expiry
+ *
+ * What is about a provider carries {p:NAME}:
+ *   {p:NAME}:provider     hash: the record (provider_record.h), with its generation
+ *   {p:NAME}:running      sorted set: request id -> when its lease lapses
+ *   {p:NAME}:state        hash, all of it for all processes (provider_state.h):
+ *                         hb.*    its node's last heartbeat
+ *                         probe.* the last probe
+ *                         open.*  failures counted, the circuit, its probe's claim
+ *                         cool.*  rest after an overload answer
+ *                         flag.*  its credential or account was refused
+ *   providers             hash, the directory: NAME -> generation
+ *
+ * open, cool and flag name the generation that they are about: a changed record begins
+ * anew. They are written by breaker_note and provider_take; a probe that goes well
+ * removes flag.* (probe_note).
  *
  * status is "on" or "suspended" (then `suspended`, ms, and suspend_reason say more); a
  * key's "on", "off" or "deleted". period is "total", "month" or "day"; .spent:total is

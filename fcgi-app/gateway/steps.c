@@ -352,6 +352,8 @@ on_taken(struct dr_provider_lease *lease, enum dr_error err)
 		dr_retry_note(req, lease->provider, DR_OUTCOME_FULL);
 	else if (err != DR_OK && req->state != DR_REQ_ROUTE)
 		return; /* the early one failed: ROUTE takes again */
+	else if (err == DR_ERR_OFFLINE)
+		dr_log_trace(request, "%s: another process probes", req->id);
 	else if (err != DR_OK)
 		(void)dr_fail(req, err);
 	else

@@ -1,13 +1,32 @@
 -- provider_take - one slot of a provider for a request.
 --
 -- KEYS  {p:NAME}:running      sorted set: request id -> when its lease lapses (ms)
--- ARGV  request id, slots of the provider, lease in ms
+--       {p:NAME}:state        only for the probe of a half-open circuit: open.*
+-- ARGV  request id, slots of the provider, lease in ms; for a probe also the generation of the
+--       record, ms that the probe may take
 -- Gives the number of slots in use, ours included; negative: full, with so many in use.
+-- For a probe { that number, 0, open.probe as claimed ('' where no circuit is known) }, or
+-- { 0, ms, '' }: the circuit is open for so long yet, or somebody else's probe is out; no slot
+-- is taken then.
 --
 -- Lapsed leases are cleared away only where they would matter, and at each poll.
 local now = redis.call('TIME')
 local now_ms = now[1] * 1000 + math.floor(now[2] / 1000)
 local slots, lease = tonumber(ARGV[2]), tonumber(ARGV[3])
+local is_probe, claim = KEYS[2] ~= nil, ''
+
+if is_probe then
+	local open = redis.call('HMGET', KEYS[2], 'open.generation', 'open.until', 'open.probe')
+
+	if open[1] == ARGV[4] and open[2] then
+		local turn_ms = math.max(tonumber(open[2]) or 0, tonumber(open[3] or '') or 0)
+
+		if turn_ms > now_ms then
+			return { 0, turn_ms - now_ms, '' }
+		end
+		claim = string.format('%.0f', now_ms + tonumber(ARGV[5]))
+	end
+end
 local running = redis.call('ZCARD', KEYS[1])
 
 if running >= slots then
@@ -15,7 +34,14 @@ if running >= slots then
 	running = redis.call('ZCARD', KEYS[1])
 	-- the same request again is no second one
 	if running >= slots and not redis.call('ZSCORE', KEYS[1], ARGV[1]) then
-		return -running
+		return is_probe and { -running, 0, '' } or -running
 	end
 end
-return running + redis.call('ZADD', KEYS[1], string.format('%.0f', now_ms + lease), ARGV[1])
+running = running + redis.call('ZADD', KEYS[1], string.format('%.0f', now_ms + lease), ARGV[1])
+if not is_probe then
+	return running
+end
+if claim ~= '' then
+	redis.call('HSET', KEYS[2], 'open.probe', claim)
+end
+return { running, 0, claim }

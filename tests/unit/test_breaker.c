@@ -244,6 +244,118 @@ a_bad_credential_stays_flagged(void **state)
 	assert_false(dr_breaker_blocks(&breaker, T0));
 }
 
+/* ---- what others found out ---- */
+
+/* A breaker as it is, what Redis says at T0, and what it comes to. */
+static void
+what_others_found_is_taken_over(void **state)
+{
+	static const struct {
+		const char *rule;
+		struct dr_breaker mine;
+		struct dr_breaker_shared theirs;
+		uint64_t opens, cools;
+		bool open, flagged;
+		unsigned steps;
+	} rows[] = {
+		{ "no trouble anywhere", { 0 }, { 0 }, 0, 0, false, false, 0 },
+		{ "their circuit", { 0 }, { .open = true, .open_ms = 300 }, 300, 0,
+		    true, false, 0 },
+		{ "their half-open circuit", { 0 }, { .open = true }, 0, 0, true, false,
+		    0 },
+		{ "and their probe", { 0 }, { .open = true, .probe_ms = 70 }, 70, 0,
+		    true, false, 0 },
+		{ "Redis' word on the time goes before ours",
+		    { .open = true, .open_until_ms = T0 + 400 },
+		    { .open = true, .open_ms = 300 }, 300, 0, true, false, 0 },
+		{ "it failed again here, which was not heard there",
+		    { .open = true, .open_until_ms = T0 + 400 }, { .open = true }, 400,
+		    0, true, false, 0 },
+		{ "closed by somebody",
+		    { .open = true, .open_seen = true, .open_until_ms = T0 + 400 },
+		    { 0 }, 0, 0, false, false, 0 },
+		{ "never heard of there: ours stays",
+		    { .open = true, .open_until_ms = T0 + 400 }, { 0 }, 400, 0, true,
+		    false, 0 },
+		{ "our probe was given up by them",
+		    { .open = true,
+			.open_until_ms = T0 - 1,
+			.probing = true,
+			.probe_until_ms = T0 + 50 },
+		    { .open = true }, 0, 0, true, false, 0 },
+		{ "a rest", { 0 }, { .cool_ms = 90, .cool_steps = 2 }, 0, 90, false,
+		    false, 2 },
+		{ "a longer rest", { .cool_until_ms = T0 + 10 }, { .cool_ms = 111 }, 0,
+		    111, false, false, 0 },
+		{ "the same, a little longer for the way to Redis and back",
+		    { .cool_until_ms = T0 + 10 }, { .cool_ms = 110 }, 0, 10, false,
+		    false, 0 },
+		{ "also when it is just over", { .cool_until_ms = T0 - 1 },
+		    { .cool_ms = 3 }, 0, 0, false, false, 0 },
+		{ "a shorter one", { .cool_until_ms = T0 + 100 }, { .cool_ms = 90 }, 0,
+		    100, false, false, 0 },
+		{ "rests in a row, ended by somebody",
+		    { .cool_steps = 3, .steps_seen = true }, { 0 }, 0, 0, false, false,
+		    0 },
+		{ "rests in a row that they never heard of", { .cool_steps = 3 }, { 0 },
+		    0, 0, false, false, 3 },
+		{ "their flag", { 0 }, { .flagged = true }, 0, 0, false, true, 0 },
+		{ "our flag, never heard of there", { .flagged = true }, { 0 }, 0, 0,
+		    false, true, 0 },
+		{ "a flag that was lifted", { .flagged = true, .flag_seen = true },
+		    { 0 }, 0, 0, false, false, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < DR_N_ELEMENTS(rows); i++) {
+		struct dr_breaker breaker = rows[i].mine;
+
+		dr_breaker_adopt(&breaker, &rows[i].theirs, T0);
+		if (dr_breaker_opens_in(&breaker, T0) != rows[i].opens ||
+		    dr_breaker_cools_for(&breaker, T0) != rows[i].cools ||
+		    breaker.open != rows[i].open ||
+		    breaker.flagged != rows[i].flagged ||
+		    breaker.cool_steps != rows[i].steps)
+			fail_msg("%s", rows[i].rule);
+	}
+}
+
+static void
+only_the_end_of_trouble_is_worth_telling(void **state)
+{
+	static const struct {
+		struct dr_breaker before, after;
+		bool well;
+	} rows[] = {
+		{ { 0 }, { 0 }, false },
+		{ { .failures = 2 }, { 0 }, true },
+		{ { .failures_seen = 2 }, { 0 }, true },
+		{ { .open = true }, { 0 }, true },
+		{ { .open = true }, { .open = true }, false },
+		{ { .failures = 2 }, { .open = true }, false },
+		{ { .cool_steps = 1 }, { 0 }, true },
+		{ { .cool_steps = 1 }, { .cool_steps = 2 }, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < DR_N_ELEMENTS(rows); i++)
+		assert_int_equal(
+		    dr_breaker_got_well(&rows[i].before, &rows[i].after), rows[i].well);
+}
+
+static void
+a_turn_that_is_another_process_is_waited_for(void **state)
+{
+	struct dr_breaker breaker = { 0 };
+
+	(void)state;
+	dr_breaker_open_for(&breaker, 500, T0);
+	assert_true(dr_breaker_claim(&breaker, &rules, T0 + 500));
+	dr_breaker_yield(&breaker, 120, T0 + 500);
+	assert_int_equal(dr_breaker_opens_in(&breaker, T0 + 500), 120);
+	assert_false(dr_breaker_blocks(&breaker, T0 + 620));
+}
+
 int
 main(void)
 {
@@ -263,6 +375,9 @@ main(void)
 		cmocka_unit_test(no_wait_wished_is_none_named),
 		cmocka_unit_test(chance_spreads_a_rest_over_its_upper_half),
 		cmocka_unit_test(a_bad_credential_stays_flagged),
+		cmocka_unit_test(what_others_found_is_taken_over),
+		cmocka_unit_test(only_the_end_of_trouble_is_worth_telling),
+		cmocka_unit_test(a_turn_that_is_another_process_is_waited_for),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

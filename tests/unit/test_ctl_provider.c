@@ -210,6 +210,50 @@ a_token_is_shown_once_and_only_its_digest_is_kept(void **state)
 	CTL_STATUS(0, "provider remove node");
 }
 
+/* What responders wrote into its state, as if they had met it. */
+static void
+trouble_that_responders_met_is_shown_with_its_end(void **state)
+{
+	static const struct {
+		const char *fields; /* %s: the record's generation */
+		const char *word, *why;
+	} rows[] = {
+		{ "cool.generation %s cool.until 4102444800000 cool.steps 1", "cooling",
+		    "overloaded, rests until 2100-01-01T00:00:00Z" },
+		{ "open.generation %s open.until 4102444800000", "open",
+		    "failed, its circuit is open until 2100-01-01T00:00:00Z" },
+		{ "open.generation %s open.until 1", "open",
+		    "failed, its circuit is half open: the next request tries it" },
+		{ "open.generation %s open.until 1 open.probe 4102444800000", "open",
+		    "failed, its circuit is half open: a request tries it now" },
+		{ "open.generation %s open.failures 2 open.window 4102444800000",
+		    "alive", "" },
+		{ "open.generation 5 open.until 4102444800000", "alive", "" },
+		{ "flag.generation %s flag.at 4102444800000", "flagged",
+		    "refused its credential or account 0 s ago: until it is changed or "
+		    "a probe goes well" },
+	};
+	char generation[32], line[256];
+
+	(void)state;
+	assert_int_equal(ctl_input(ADD("ill"), "k"), 0);
+	snprintf(
+	    generation, sizeof generation, "%s", ask(store, "HGET providers ill").text);
+	for (size_t i = 0; i < DR_N_ELEMENTS(rows); i++) {
+		const char *at = strstr(rows[i].fields, "%s");
+
+		snprintf(line, sizeof line, "HSET {p:ill}:state %.*s%s%s",
+		    at != NULL ? (int)(at - rows[i].fields) : 200, rows[i].fields,
+		    at != NULL ? generation : "", at != NULL ? at + 2 : "");
+		ask(store, "DEL {p:ill}:state");
+		assert_int_equal(ask(store, line).err, DR_OK);
+		CTL_STATUS(0, "--json provider show ill");
+		assert_string_equal(json_at("state"), rows[i].word);
+		assert_string_equal(json_at("why"), rows[i].why);
+	}
+	CTL_STATUS(0, "provider remove ill");
+}
+
 int
 main(void)
 {
@@ -223,6 +267,7 @@ main(void)
 		cmocka_unit_test(a_credential_above_its_ceiling_is_refused),
 		cmocka_unit_test(a_provider_is_added_once),
 		cmocka_unit_test(a_provider_is_changed_field_by_field),
+		cmocka_unit_test(trouble_that_responders_met_is_shown_with_its_end),
 		cmocka_unit_test(a_token_is_shown_once_and_only_its_digest_is_kept),
 	};
 

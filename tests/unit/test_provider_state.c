@@ -34,7 +34,10 @@ every_field_is_read(void **state)
 		"hb.models", "a,b", "hb.version", "node 1.2", "probe.at", "800",
 		"probe.next", "1200", "probe.generation", "7", "probe.status", "401",
 		"probe.failures", "3", "probe.ok", "0", "probe.refused", "1",
-		"probe.why", "HTTP 401", NULL };
+		"probe.why", "HTTP 401", "open.generation", "7", "open.until", "1300",
+		"open.probe", "1400", "open.failures", "2", "open.window", "1500",
+		"cool.generation", "8", "cool.until", "1600", "cool.steps", "4",
+		"flag.generation", "9", "flag.at", "700", NULL };
 	struct dr_provider_state s = { 0 };
 
 	(void)state;
@@ -56,6 +59,16 @@ every_field_is_read(void **state)
 	assert_false(s.probe_ok);
 	assert_true(s.probe_refused);
 	assert_string_equal(s.probe_why, "HTTP 401");
+	assert_int_equal(s.open_generation, 7);
+	assert_int_equal(s.open_until_ms, 1300);
+	assert_int_equal(s.open_probe_ms, 1400);
+	assert_int_equal(s.open_failures, 2);
+	assert_int_equal(s.open_window_ms, 1500);
+	assert_int_equal(s.cool_generation, 8);
+	assert_int_equal(s.cool_until_ms, 1600);
+	assert_int_equal(s.cool_steps, 4);
+	assert_int_equal(s.flag_generation, 9);
+	assert_int_equal(s.flag_at_ms, 700);
 	dr_provider_state_fini(&s);
 }
 
@@ -147,6 +160,63 @@ mistakes_beyond_the_line_are_counted(void **state)
 	dr_provider_state_fini(&s);
 }
 
+/* At 1000 of Redis' clock, of generation 7. */
+static void
+trouble_counts_for_its_generation_and_its_time(void **state)
+{
+	static const struct {
+		struct dr_provider_state state;
+		struct dr_breaker_shared shared;
+	} rows[] = {
+		{ { .hb_free = 1 }, { .open = false } },
+		{ { .open_generation = 7, .open_until_ms = 1200 },
+		    { .open = true, .open_ms = 200 } },
+		{ { .open_generation = 7, .open_until_ms = 900, .open_probe_ms = 1050 },
+		    { .open = true, .probe_ms = 50 } },
+		{ { .open_generation = 6, .open_until_ms = 1200 }, { .open = false } },
+		{ { .open_generation = 7, .open_failures = 3, .open_window_ms = 1001 },
+		    { .failures = 3 } },
+		{ { .open_generation = 7, .open_failures = 3, .open_window_ms = 1000 },
+		    { .failures = 0 } },
+		{ { .cool_generation = 7, .cool_until_ms = 1005, .cool_steps = 2 },
+		    { .cool_ms = 5, .cool_steps = 2 } },
+		{ { .cool_generation = 8, .cool_until_ms = 1005, .cool_steps = 2 },
+		    { .cool_ms = 0 } },
+		{ { .flag_generation = 7, .flag_at_ms = 500 }, { .flagged = true } },
+		{ { .flag_generation = 6, .flag_at_ms = 500 }, { .flagged = false } },
+		/* a probe since, of this record, that went well */
+		{ { .flag_generation = 7,
+		      .flag_at_ms = 500,
+		      .probe_ok = true,
+		      .probe_generation = 7,
+		      .probe_at_ms = 600 },
+		    { .flagged = false } },
+		{ { .flag_generation = 7,
+		      .flag_at_ms = 500,
+		      .probe_ok = true,
+		      .probe_generation = 7,
+		      .probe_at_ms = 400 },
+		    { .flagged = true } },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < DR_N_ELEMENTS(rows); i++) {
+		struct dr_provider_state s = rows[i].state;
+		struct dr_breaker_shared got;
+
+		s.now_ms = 1000;
+		dr_provider_state_breaker(&s, 7, &got);
+		if (got.open != rows[i].shared.open ||
+		    got.open_ms != rows[i].shared.open_ms ||
+		    got.probe_ms != rows[i].shared.probe_ms ||
+		    got.failures != rows[i].shared.failures ||
+		    got.cool_ms != rows[i].shared.cool_ms ||
+		    got.cool_steps != rows[i].shared.cool_steps ||
+		    got.flagged != rows[i].shared.flagged)
+			fail_msg("row %zu", i);
+	}
+}
+
 int
 main(void)
 {
@@ -155,6 +225,7 @@ main(void)
 		cmocka_unit_test(what_is_not_there_any_more_is_forgotten),
 		cmocka_unit_test(what_is_not_known_is_skipped),
 		cmocka_unit_test(each_bad_value_is_named_and_counts_as_absent),
+		cmocka_unit_test(trouble_counts_for_its_generation_and_its_time),
 		cmocka_unit_test(mistakes_beyond_the_line_are_counted),
 	};
 
