@@ -112,8 +112,8 @@ what_is_not_http_is_a_bad_answer(void **state)
 		"hello, world, this is HTTP/0.9", "HTTP/9.9 200 OK\r\n\r\n",
 		"HTTP/1.1 20x OK\r\n\r\n", "\r\n\r\n",
 		"HTTP/1.1 200 OK\r\nContent-Length: five\r\n\r\nhello",
-		"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n"
-		"content-length:  4\r\n\r\nhello" };
+		("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n"
+		 "content-length:  4\r\n\r\nhello") };
 
 	(void)state;
 	for (size_t i = 0; i < DR_N_ELEMENTS(rows); i++) {
