@@ -39,6 +39,7 @@ struct dr_price {
 	struct dr_price_tier *tiers;       /* owned */
 	size_t n_tiers;                    /* >= 1 */
 	int64_t web_search;                /* nano-USD per search; 0: not offered */
+	const char *const *tools;          /* NULL-terminated: see dr_price_offers() */
 	struct dr_price_variant *variants; /* owned; in the file's order */
 	size_t n_variants;
 };
@@ -51,6 +52,7 @@ struct dr_model {
 	int64_t context;      /* tokens */
 	int64_t max_output;   /* tokens */
 	bool enabled;
+	bool always_searches;        /* each answer of it is one web search */
 	const char *const *aliases;  /* NULL-terminated */
 	const char *const *fallback; /* NULL-terminated: models to try when its
 				      * providers are exhausted */
@@ -84,6 +86,13 @@ const struct dr_price *dr_model_price(const struct dr_model *model, int64_t wall
  */
 bool dr_price_variant(const struct dr_price *price, const char *field,
     const char *value, int64_t *multiplier_ppm) DR_MUSTCHECK;
+
+/*
+ * May a request use this tool of the vendor's ("web_search", "web_fetch")? Each search
+ * by web_search, and by web_search_preview where the row lists it, is charged at the
+ * row's web_search; the other tools that it lists cost their tokens.
+ */
+bool dr_price_offers(const struct dr_price *price, const char *tool) DR_MUSTCHECK;
 
 /* The tier in force for a whole prompt of so many tokens, cached ones included. */
 const struct dr_price_tier *dr_price_tier_for(

@@ -22,7 +22,7 @@
 static const char *const top_fields[] = { "models", NULL };
 static const char *const model_fields[] = { "name", "display_name", "owned_by",
 	"created", "context", "max_output", "aliases", "fallback", "enabled", "source",
-	"prices", NULL };
+	"always_searches", "prices", NULL };
 
 /* One list of everything allocated: a file given up half way is freed like a whole one.
  */
@@ -68,8 +68,8 @@ read_text(struct dr_reader *r, struct dr_models *models, struct json_object *obj
 }
 
 /* A list of names; always a NULL-terminated array, empty where the field is absent. */
-static const char *const *
-read_names(struct dr_reader *r, struct dr_models *models, struct json_object *object,
+const char *const *
+dr_names_read(struct dr_reader *r, struct dr_models *models, struct json_object *object,
     const char *field)
 {
 	struct json_object *list = dr_reader_array(r, object, field, false);
@@ -109,18 +109,18 @@ read_created(struct dr_reader *r, struct json_object *object, struct dr_model *m
 	(void)dr_reader_whole(r, object, "created", 0, MAX_CREATED, &model->created);
 }
 
-static void
-read_enabled(struct dr_reader *r, struct json_object *object, struct dr_model *model)
+static bool
+read_flag(
+    struct dr_reader *r, struct json_object *object, const char *field, bool otherwise)
 {
 	struct json_object *value;
 
-	model->enabled = true;
-	if (!json_object_object_get_ex(object, "enabled", &value))
-		return;
+	if (!json_object_object_get_ex(object, field, &value))
+		return otherwise;
 	if (json_object_is_type(value, json_type_boolean))
-		model->enabled = json_object_get_boolean(value) != 0;
-	else
-		dr_reader_mistake(r, "enabled", "must be true or false");
+		return json_object_get_boolean(value) != 0;
+	dr_reader_mistake(r, field, "must be true or false");
+	return otherwise;
 }
 
 /*
@@ -150,12 +150,13 @@ read_model(struct dr_reader *r, struct dr_models *models, struct dr_model *model
 	model->owned_by = read_text(r, models, object, "owned_by");
 	(void)dr_reader_text(r, object, "source", false);
 	read_created(r, object, model);
-	read_enabled(r, object, model);
+	model->enabled = read_flag(r, object, "enabled", true);
+	model->always_searches = read_flag(r, object, "always_searches", false);
 	(void)dr_reader_whole(r, object, "context", 1, MAX_TOKENS, &model->context);
 	(void)dr_reader_whole(
 	    r, object, "max_output", 1, MAX_TOKENS, &model->max_output);
-	model->aliases = read_names(r, models, object, "aliases");
-	model->fallback = read_names(r, models, object, "fallback");
+	model->aliases = dr_names_read(r, models, object, "aliases");
+	model->fallback = dr_names_read(r, models, object, "fallback");
 	dr_prices_read(r, models, model, object, now_ms);
 }
 

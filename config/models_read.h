@@ -26,6 +26,10 @@ struct dr_models {
 /* Let `p` live as long as the models; returns it. */
 void *dr_models_keep(struct dr_models *models, void *p);
 
+/* A list of names, NULL-terminated; empty where the field is absent. */
+const char *const *dr_names_read(struct dr_reader *r, struct dr_models *models,
+    struct json_object *object, const char *field);
+
 /* Fill the empty `models`. False: every mistake was told; what is filled is to be
  * freed. */
 bool dr_models_read(struct dr_models *models, const char *file, int64_t basis_points,

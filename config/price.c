@@ -106,6 +106,17 @@ dr_price_variant(const struct dr_price *price, const char *field, const char *va
 	return false;
 }
 
+bool
+dr_price_offers(const struct dr_price *price, const char *tool)
+{
+	if (strcmp(tool, "web_search") == 0)
+		return price->web_search > 0;
+	for (const char *const *name = price->tools; *name != NULL; name++)
+		if (strcmp(*name, tool) == 0)
+			return true;
+	return false;
+}
+
 int64_t
 dr_ppm_of(int64_t nano, int64_t multiplier_ppm)
 {

@@ -22,7 +22,7 @@
 
 static const char *const price_fields[] = { "effective_from", "source", "input",
 	"output", "cache_read", "cache_write_5m", "cache_write_1h", "tiers",
-	"web_search", "variants", NULL };
+	"web_search", "tools", "variants", NULL };
 static const char *const tier_fields[] = { "above_tokens", "input", "output",
 	"cache_read", "cache_write_5m", "cache_write_1h", NULL };
 static const char *const variant_fields[] = { "multiply", NULL };
@@ -162,9 +162,29 @@ read_variants(struct dr_reader *r, struct dr_models *models, struct dr_price *pr
 	dr_reader_leave(r, mark);
 }
 
+/* Of what is charged by its searches the price must be told. */
 static void
-read_row(struct dr_reader *r, struct dr_models *models, struct dr_price *price,
-    struct json_object *row)
+read_tools(struct dr_reader *r, struct dr_models *models, const struct dr_model *model,
+    struct dr_price *price, struct json_object *row)
+{
+	price->tools = dr_names_read(r, models, row, "tools");
+	for (const char *const *name = price->tools; *name != NULL; name++)
+		if (strcmp(*name, "web_search") == 0)
+			dr_reader_mistake(r, "tools",
+			    "\"web_search\" is offered by its price: give web_search");
+		else if (strcmp(*name, "web_search_preview") == 0 &&
+			 price->web_search == 0)
+			dr_reader_mistake(r, "tools",
+			    "\"web_search_preview\" is charged by its searches: give "
+			    "web_search");
+	if (model->always_searches && price->web_search == 0)
+		dr_reader_mistake(
+		    r, "web_search", "is missing: this model always searches");
+}
+
+static void
+read_row(struct dr_reader *r, struct dr_models *models, const struct dr_model *model,
+    struct dr_price *price, struct json_object *row)
 {
 	const char *date;
 	int64_t nano;
@@ -184,6 +204,7 @@ read_row(struct dr_reader *r, struct dr_models *models, struct dr_price *price,
 	read_tiers(r, models, price, row);
 	if (dr_reader_decimal(r, row, "web_search", false, 0, MAX_SEARCH, &nano))
 		price->web_search = with_markup(r, nano);
+	read_tools(r, models, model, price, row);
 	read_variants(r, models, price, row);
 }
 
@@ -232,8 +253,8 @@ dr_prices_read(struct dr_reader *r, struct dr_models *models, struct dr_model *m
 	for (size_t i = 0; i < model->n_prices; i++) {
 		size_t mark = dr_reader_enter_element(r, "prices", i);
 
-		read_row(
-		    r, models, &model->prices[i], json_object_array_get_idx(list, i));
+		read_row(r, models, model, &model->prices[i],
+		    json_object_array_get_idx(list, i));
 		dr_reader_leave(r, mark);
 	}
 	if (!r->failed) {

@@ -57,6 +57,7 @@ libderouter_a_SOURCES += \
 	fcgi-app/dialects/bytes.h \
 	fcgi-app/dialects/dialect.h \
 	fcgi-app/dialects/error_body.c \
+	fcgi-app/dialects/extras.c \
 	fcgi-app/dialects/json_path.c \
 	fcgi-app/dialects/json_path.h \
 	fcgi-app/dialects/json_scan.c \

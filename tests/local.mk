@@ -39,6 +39,7 @@ DR_UNIT_TESTS = \
 	tests/unit/test_deposit_scripts \
 	tests/unit/test_erc20 \
 	tests/unit/test_error_body \
+	tests/unit/test_extras \
 	tests/unit/test_fcgi_conn \
 	tests/unit/test_fcgi_life \
 	tests/unit/test_fcgi_listen \

@@ -19,8 +19,13 @@ static const struct dr_body_field fields[] = {
 	{ "metadata", DR_FIELD_METADATA },
 	{ "system", DR_FIELD_SYSTEM },
 	{ "messages", DR_FIELD_MESSAGES },
+	{ "tools", DR_FIELD_TOOLS },
 	{ NULL, DR_N_FIELDS },
 };
+
+/* Run by the caller: the vendor's tool reference calls them client tools. */
+static const char *const free_tools[] = { "custom", "bash", "text_editor", "computer",
+	"memory", NULL };
 
 #define COUNT(text, what)                                                              \
 	{                                                                              \
@@ -191,6 +196,7 @@ add_error_event(const struct dr_error_info *info, const char *message,
 
 const struct dr_dialect_parts dr_anthropic_parts = {
 	.fields = fields,
+	.free_tools = free_tools,
 	.event_rules = event_rules,
 	.answer_rules = answer_rules,
 	.judge = judge,

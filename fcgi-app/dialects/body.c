@@ -13,7 +13,7 @@
 
 struct body_reading {
 	const char *body;
-	const struct dr_body_field *fields;
+	const struct dr_dialect_parts *parts;
 	struct dr_body_facts *facts;
 	unsigned seen;   /* bit n: enum dr_field n came already */
 	bool model_seen; /* a model that is not null and not "" */
@@ -168,6 +168,9 @@ read_span(struct body_reading *reading, const struct dr_json_member *member,
 		[DR_FIELD_METADATA] = &facts->metadata,
 		[DR_FIELD_SYSTEM] = &facts->system,
 		[DR_FIELD_MESSAGES] = &facts->messages,
+		[DR_FIELD_WEB_SEARCH_OPTIONS] = &facts->web_search_options,
+		[DR_FIELD_MODALITIES] = &facts->modalities,
+		[DR_FIELD_AUDIO] = &facts->audio,
 	};
 
 	if (member->type != DR_JSON_NULL)
@@ -205,6 +208,8 @@ read_field(struct body_reading *reading, const struct dr_json_member *member,
 	case DR_FIELD_STREAM_OPTIONS:
 		read_stream_options(reading, member);
 		break;
+	case DR_FIELD_TOOLS:
+		break; /* on_tool() has read it; that it stands once is what matters */
 	default:
 		read_span(reading, member, row->field);
 	}
@@ -218,7 +223,7 @@ static bool
 on_member(void *arg, const struct dr_json_member *member)
 {
 	struct body_reading *reading = arg;
-	const struct dr_body_field *row = reading->fields;
+	const struct dr_body_field *row = reading->parts->fields;
 	struct dr_body_facts *facts = reading->facts;
 
 	while (row->name != NULL && !dr_json_key_is(member, row->name))
@@ -237,6 +242,25 @@ on_member(void *arg, const struct dr_json_member *member)
 	return true;
 }
 
+/* How a tool is called stays the caller's affair unless it may be one that the vendor
+ * runs: then its type is remembered. */
+static void
+on_tool(void *arg, size_t element, const struct dr_json_member *type)
+{
+	struct body_reading *reading = arg;
+	struct dr_body_facts *facts = reading->facts;
+
+	if (type->type != DR_JSON_STRING || dr_tool_is_free(reading->parts, type))
+		return;
+	if (facts->n_vendor_tools == DR_MAX_VENDOR_TOOLS) {
+		problem(facts, DR_ERR_BAD_FIELD, "tools",
+		    "names more of the vendor's own tools than there are");
+		return;
+	}
+	facts->vendor_tools[facts->n_vendor_tools++] =
+	    (struct dr_vendor_tool){ element, span_of(reading, type) };
+}
+
 /*
  * The whole body is scanned even after a BAD_FIELD: whether it is JSON at all is the
  * greater trouble, and a duplicate may still come.
@@ -247,16 +271,20 @@ dr_body_read(
 {
 	struct body_reading reading = {
 		.body = body,
-		.fields = dr_dialect_parts(dialect)->fields,
+		.parts = dr_dialect_parts(dialect),
 		.facts = out,
 		.max_tokens_too = -1,
+	};
+	const struct dr_json_watch tools = {
+		.member = "tools", .key = "type", .found = on_tool, .arg = &reading
 	};
 	char err[128];
 
 	memset(out, 0, sizeof *out);
 	out->max_tokens = out->include_usage = -1;
 	out->choices = 1;
-	if (!dr_json_scan(body, len, on_member, &reading, err, sizeof err)) {
+	if (!dr_json_scan_watching(
+		body, len, &tools, on_member, &reading, err, sizeof err)) {
 		out->err = DR_ERR_BAD_JSON;
 		snprintf(out->problem, sizeof out->problem,
 		    "The request body is not a JSON object: %s", err);

@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/dr_assert.h"
 #include "base/errors.h"
 #include "base/limits.h"
 #include "base/strbuf.h"
@@ -28,6 +29,13 @@ enum dr_dialect_id {
 struct dr_span { /* bytes of the body; len 0: absent */
 	size_t at, len;
 };
+
+/* A tool of the request that the caller does not run itself. */
+struct dr_vendor_tool {
+	size_t element;      /* its place in `tools` */
+	struct dr_span type; /* the value with its quotes */
+};
+#define DR_MAX_VENDOR_TOOLS 16
 
 /*
  * What a request's body says on its top level. Filled by dr_body_read(); nothing points
@@ -56,6 +64,11 @@ struct dr_body_facts {
 	 */
 	struct dr_span previous_response_id, conversation, prompt_cache_key;
 	struct dr_span metadata, system, messages;
+
+	/* what may cost something beside its tokens: see dr_body_extra() */
+	struct dr_span web_search_options, modalities, audio;
+	struct dr_vendor_tool vendor_tools[DR_MAX_VENDOR_TOOLS];
+	size_t n_vendor_tools;
 };
 
 /*
@@ -68,6 +81,22 @@ struct dr_body_facts {
  */
 void dr_body_read(enum dr_dialect_id dialect, const char *body, size_t len,
     struct dr_body_facts *out);
+
+/* What a request asks for that costs more than its tokens. */
+struct dr_extra {
+	char field[40]; /* "tools[3].type", "web_search_options", "modalities" */
+	char value[64]; /* "code_execution_20260521"; "" where the field says it all */
+};
+
+/*
+ * The first thing that the request asks for, and whose price `offers` does not know: a
+ * tool that the vendor runs, by its name without the version's date ("web_search",
+ * "code_execution"), or sound, which is never offered. Tools that the caller runs cost
+ * nothing. False: all is offered. Of a body without errors only.
+ */
+bool dr_body_extra(enum dr_dialect_id dialect, const char *body,
+    const struct dr_body_facts *facts, bool (*offers)(void *arg, const char *tool),
+    void *arg, struct dr_extra *out) DR_MUSTCHECK;
 
 /* One change of the body on its way: `drop` bytes at `at` are replaced by `text`. */
 struct dr_edit {
@@ -122,7 +151,7 @@ struct dr_usage {
 	int64_t cache_write_1h;
 	int64_t cache_read;
 	int64_t output;       /* reasoning inside */
-	int64_t web_searches; /* server_tool_use.web_search_requests */
+	int64_t web_searches; /* by the vendor's own tool */
 	bool input_seen;      /* the provider reported it, be it 0 */
 	bool output_seen;     /* ... its final or cumulative count */
 };

@@ -110,12 +110,43 @@ skip_string(const char *p, const char *end)
 	}
 }
 
+static bool take_value(struct scan *scan, enum dr_json_type *type);
+
+/*
+ * The string in [text, after - 1) is a member of an array's element, or the value of
+ * one. Where it is the key that is watched for, tell of it. False: it is not, or
+ * nothing that makes sense follows, which is not ours to say.
+ */
+static bool
+take_watched(struct scan *scan, const struct dr_json_watch *watch, size_t element,
+    const char *text, const char *after)
+{
+	struct dr_json_member member = { .key = text,
+		.key_len = (size_t)(after - 1 - text) };
+
+	if (!dr_json_key_is(&member, watch->key))
+		return false;
+	scan->p = after;
+	skip_space(scan);
+	if (scan->p == scan->end || *scan->p != ':')
+		return false;
+	scan->p++;
+	skip_space(scan);
+	member.value = scan->p;
+	if (!take_value(scan, &member.type))
+		return false;
+	member.value_len = (size_t)(scan->p - member.value);
+	watch->found(watch->arg, element, &member);
+	return true;
+}
+
 /* An object or array: every bracket must meet its own kind. */
 static bool
-take_container(struct scan *scan)
+take_container(struct scan *scan, const struct dr_json_watch *watch)
 {
 	unsigned char is_object[DR_MAX_JSON_DEPTH];
 	unsigned depth = 0;
+	size_t elements = 0; /* of the outermost, objects and arrays alone */
 	const char *open = scan->p;
 
 	do {
@@ -130,12 +161,16 @@ take_container(struct scan *scan)
 
 			if (after == NULL)
 				return wrong(scan, "unterminated string");
-			scan->p = after;
+			if (watch == NULL || depth != 2 || !is_object[1] ||
+			    !take_watched(
+				scan, watch, elements - 1, scan->p + 1, after))
+				scan->p = after;
 			continue;
 		}
 		if (c == '{' || c == '[') {
 			if (depth == DR_MAX_JSON_DEPTH)
 				return wrong(scan, "nested too deeply");
+			elements += depth == 1;
 			is_object[depth++] = (c == '{');
 		} else if (is_object[--depth] != (c == '}')) {
 			return wrong(scan, "bracket of the wrong kind");
@@ -207,10 +242,10 @@ take_value(struct scan *scan, enum dr_json_type *type)
 		return take_string(scan);
 	case '{':
 		*type = DR_JSON_OBJECT;
-		return take_container(scan);
+		return take_container(scan, NULL);
 	case '[':
 		*type = DR_JSON_ARRAY;
-		return take_container(scan);
+		return take_container(scan, NULL);
 	case 't':
 		*type = DR_JSON_BOOL;
 		return take_word(scan, "true");
@@ -230,8 +265,11 @@ take_value(struct scan *scan, enum dr_json_type *type)
 
 /* `"key" : value`, with the space around it. */
 static bool
-take_member(struct scan *scan, struct dr_json_member *member)
+take_member(
+    struct scan *scan, struct dr_json_member *member, const struct dr_json_watch *watch)
 {
+	bool taken;
+
 	skip_space(scan);
 	if (scan->p == scan->end || *scan->p != '"')
 		return wrong(scan, "expected a field name");
@@ -245,7 +283,14 @@ take_member(struct scan *scan, struct dr_json_member *member)
 	scan->p++;
 	skip_space(scan);
 	member->value = scan->p;
-	if (!take_value(scan, &member->type))
+	if (watch != NULL && scan->p < scan->end && *scan->p == '[' &&
+	    dr_json_key_is(member, watch->member)) {
+		member->type = DR_JSON_ARRAY;
+		taken = take_container(scan, watch);
+	} else {
+		taken = take_value(scan, &member->type);
+	}
+	if (!taken)
 		return false;
 	member->value_len = (size_t)(scan->p - member->value);
 	skip_space(scan);
@@ -258,6 +303,14 @@ take_member(struct scan *scan, struct dr_json_member *member)
  */
 bool
 dr_json_scan(const char *text, size_t len,
+    bool (*member)(void *arg, const struct dr_json_member *member), void *arg,
+    char *err, size_t err_size)
+{
+	return dr_json_scan_watching(text, len, NULL, member, arg, err, err_size);
+}
+
+bool
+dr_json_scan_watching(const char *text, size_t len, const struct dr_json_watch *watch,
     bool (*member)(void *arg, const struct dr_json_member *member), void *arg,
     char *err, size_t err_size)
 {
@@ -276,7 +329,7 @@ dr_json_scan(const char *text, size_t len,
 	skip_space(&scan);
 	more = scan.p == scan.end || *scan.p != '}';
 	while (more) {
-		if (!take_member(&scan, &found))
+		if (!take_member(&scan, &found, watch))
 			return false;
 		if (!member(arg, &found))
 			return true;

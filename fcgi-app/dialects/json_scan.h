@@ -42,6 +42,23 @@ bool dr_json_scan(const char *text, size_t len,
     bool (*member)(void *arg, const struct dr_json_member *member), void *arg,
     char *err, size_t err_size) DR_MUSTCHECK;
 
+/*
+ * The same, with an eye on one array: of each object in it the members called `key` are
+ * told, in passing, with the object's place among the array's objects and arrays.
+ * Deeper ones are not, nor is a member whose value makes no sense.
+ */
+struct dr_json_watch {
+	const char *member; /* the array: a top-level member, "tools" */
+	const char *key;    /* "type" */
+	void (*found)(void *arg, size_t element, const struct dr_json_member *member);
+	void *arg;
+};
+
+bool dr_json_scan_watching(const char *text, size_t len,
+    const struct dr_json_watch *watch, /* NULL: none */
+    bool (*member)(void *arg, const struct dr_json_member *member), void *arg,
+    char *err, size_t err_size) DR_MUSTCHECK;
+
 /* Is the (raw) key this name, also when it is written with escapes ("mod\u0065l")? */
 bool dr_json_key_is(const struct dr_json_member *member, const char *name);
 

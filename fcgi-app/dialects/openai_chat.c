@@ -20,8 +20,14 @@ static const struct dr_body_field fields[] = {
 	{ "prompt_cache_key", DR_FIELD_PROMPT_CACHE_KEY },
 	{ "metadata", DR_FIELD_METADATA },
 	{ "messages", DR_FIELD_MESSAGES },
+	{ "tools", DR_FIELD_TOOLS },
+	{ "web_search_options", DR_FIELD_WEB_SEARCH_OPTIONS },
+	{ "modalities", DR_FIELD_MODALITIES },
+	{ "audio", DR_FIELD_AUDIO },
 	{ NULL, DR_N_FIELDS },
 };
+
+static const char *const free_tools[] = { "function", "custom", NULL };
 
 #define COUNT(text, what)                                                              \
 	{                                                                              \
@@ -164,6 +170,8 @@ add_error_event(const struct dr_error_info *info, const char *message,
 
 const struct dr_dialect_parts dr_openai_chat_parts = {
 	.fields = fields,
+	.free_tools = free_tools,
+	.takes_sound = true,
 	.event_rules = event_rules,
 	.answer_rules = answer_rules,
 	.judge = judge,

@@ -24,8 +24,16 @@ static const struct dr_body_field fields[] = {
 	{ "metadata", DR_FIELD_METADATA },
 	{ "instructions", DR_FIELD_SYSTEM },
 	{ "input", DR_FIELD_MESSAGES },
+	{ "tools", DR_FIELD_TOOLS },
+	{ "modalities", DR_FIELD_MODALITIES },
+	{ "audio", DR_FIELD_AUDIO },
 	{ NULL, DR_N_FIELDS },
 };
+
+/* Run by the caller, or (mcp) by somebody whom it names; tool_search and namespace only
+ * say which tools the model sees. */
+static const char *const free_tools[] = { "function", "custom", "local_shell",
+	"apply_patch", "namespace", "tool_search", "mcp", NULL };
 
 #define COUNT(text, what)                                                              \
 	{                                                                              \
@@ -46,8 +54,37 @@ static const struct dr_json_rule usage_rules[] = {
 	{ .key = NULL },
 };
 
+/* What a web_search_call did; the other kinds of items have other actions, or none. */
+static const struct dr_json_rule action_rules[] = {
+	{ DR_JSON_KEY("type"), DR_SEEN_ITEM_ACTION, DR_JSON_SHORT, NULL },
+	{ .key = NULL },
+};
+
+static const struct dr_json_rule item_rules[] = {
+	{ DR_JSON_KEY("type"), DR_SEEN_ITEM_TYPE, DR_JSON_SHORT, NULL },
+	{ DR_JSON_KEY("action"), 0, DR_JSON_NOTE, action_rules },
+	{ .key = NULL },
+};
+
+static const struct dr_json_rule output_rules[] = {
+	{ DR_JSON_KEY("[]"), DR_SEEN_ITEM, DR_JSON_NOTE, item_rules },
+	{ .key = NULL },
+};
+
+static const struct dr_json_rule web_search_rules[] = {
+	{ DR_JSON_KEY("num_requests"), DR_SEEN_SEARCHES, DR_JSON_SHORT, NULL },
+	{ .key = NULL },
+};
+
+static const struct dr_json_rule tool_usage_rules[] = {
+	{ DR_JSON_KEY("web_search"), 0, DR_JSON_NOTE, web_search_rules },
+	{ .key = NULL },
+};
+
 static const struct dr_json_rule answer_rules[] = {
 	{ DR_JSON_KEY("usage"), DR_SEEN_USAGE, DR_JSON_CAPTURE, usage_rules },
+	{ DR_JSON_KEY("output"), 0, DR_JSON_NOTE, output_rules },
+	{ DR_JSON_KEY("tool_usage"), 0, DR_JSON_NOTE, tool_usage_rules },
 	{ .key = NULL },
 };
 
@@ -60,6 +97,8 @@ static const struct dr_json_rule error_rules[] = {
 
 static const struct dr_json_rule response_rules[] = {
 	{ DR_JSON_KEY("usage"), DR_SEEN_USAGE, DR_JSON_CAPTURE, usage_rules },
+	{ DR_JSON_KEY("output"), 0, DR_JSON_NOTE, output_rules },
+	{ DR_JSON_KEY("tool_usage"), 0, DR_JSON_NOTE, tool_usage_rules },
 	{ DR_JSON_KEY("error"), 0, DR_JSON_NOTE, error_rules },
 	{ .key = NULL },
 };
@@ -70,6 +109,7 @@ static const struct dr_json_rule event_rules[] = {
 	{ DR_JSON_KEY("sequence_number"), DR_SEEN_SEQUENCE, DR_JSON_SHORT, NULL },
 	{ DR_JSON_KEY("delta"), DR_SEEN_OUTPUT, DR_JSON_BYTES, NULL },
 	{ DR_JSON_KEY("response"), 0, DR_JSON_NOTE, response_rules },
+	{ DR_JSON_KEY("item"), DR_SEEN_ITEM, DR_JSON_NOTE, item_rules },
 	{ DR_JSON_KEY("error"), DR_SEEN_ERROR, DR_JSON_NOTE, error_rules },
 	{ DR_JSON_KEY("code"), DR_SEEN_ERROR_CODE, DR_JSON_SHORT, NULL },
 	{ DR_JSON_KEY("message"), DR_SEEN_ERROR_MESSAGE, DR_JSON_CAPTURE, NULL },
@@ -98,6 +138,8 @@ judge(const struct dr_event *event)
 
 	if (is_output_delta(type))
 		return DR_EVENT_OUTPUT;
+	if (strcmp(type, "response.output_item.done") == 0)
+		return DR_EVENT_ITEM;
 	if (strcmp(type, "response.created") == 0 ||
 	    strcmp(type, "response.queued") == 0)
 		return DR_EVENT_UNDECIDED;
@@ -111,11 +153,16 @@ judge(const struct dr_event *event)
 	return 0;
 }
 
+/* Every block of this API is a total, and so is the output beside the last one; what a
+ * stream's items have shown before stays, should it hold less. */
 static void
 add_usage(const struct dr_counts *counts, bool final, struct dr_usage *usage)
 {
-	(void) final; /* every block of this API is a total */
+	int64_t searches = dr_searches(counts);
+
 	dr_usage_split_input(counts, usage);
+	if (final && searches > usage->web_searches)
+		usage->web_searches = searches;
 }
 
 /*
@@ -150,6 +197,8 @@ add_error_event(const struct dr_error_info *info, const char *message,
 
 const struct dr_dialect_parts dr_openai_responses_parts = {
 	.fields = fields,
+	.free_tools = free_tools,
+	.takes_sound = true,
 	.event_rules = event_rules,
 	.answer_rules = answer_rules,
 	.judge = judge,

@@ -36,6 +36,10 @@ enum dr_seen {
 	DR_SEEN_ERROR_CODE,
 	DR_SEEN_ERROR_MESSAGE, /* captured */
 	DR_SEEN_USAGE,         /* captured */
+	DR_SEEN_ITEM,          /* Responses: an item of the output begins */
+	DR_SEEN_ITEM_TYPE,     /* ... its type */
+	DR_SEEN_ITEM_ACTION,   /* ... what a web_search_call did */
+	DR_SEEN_SEARCHES,      /* ... the provider's own count of searches */
 	DR_SEEN_COUNT          /* DR_SEEN_COUNT + enum dr_count; the last of the list */
 };
 
@@ -43,6 +47,10 @@ enum dr_seen {
 struct dr_counts {
 	int64_t value[DR_N_COUNTS]; /* 0 .. DR_MAX_COUNT */
 	unsigned seen;              /* bit n: value[n] was reported */
+
+	/* Responses: items of the output that are searches, and the item at hand */
+	int64_t searches, searches_told; /* told: the provider's own count */
+	bool item_searches, item_only_reads;
 };
 
 /* Above this a count is a provider's bug; 2^40 tokens still fit every later product. */
@@ -57,6 +65,12 @@ dr_counted(const struct dr_counts *counts, enum dr_count which)
 /* A number of the usage block; anything but a number is ignored. */
 void dr_counts_take(
     struct dr_counts *counts, unsigned id, const struct dr_json_value *value);
+
+/* An item's beginning, its type or action, or the count beside the output. */
+void dr_searches_take(
+    struct dr_counts *counts, unsigned id, const struct dr_json_value *value);
+/* Searches that these items and the provider's own count show; the greater one. */
+int64_t dr_searches(const struct dr_counts *counts);
 
 /* The OpenAI way, where the input includes what was cached. */
 void dr_usage_split_input(const struct dr_counts *counts, struct dr_usage *usage);
@@ -84,6 +98,7 @@ enum dr_event_flag {
 	DR_EVENT_FINISH = 16, /* ... provided that the stream ends cleanly */
 	DR_EVENT_FINAL = 32,  /* its output count is the final or a cumulative one */
 	DR_EVENT_EXTRA = 64,  /* the chunk that include_usage adds */
+	DR_EVENT_ITEM = 128,  /* an item of the output is whole */
 };
 
 /* ---- a request's body ---- */
@@ -96,6 +111,7 @@ enum dr_field {
 	DR_FIELD_CHOICES,
 	DR_FIELD_BACKGROUND,
 	DR_FIELD_STREAM_OPTIONS,
+	DR_FIELD_TOOLS,
 	DR_FIELD_SPANS, /* from here on only the place of the value is kept */
 	DR_FIELD_SERVICE_TIER = DR_FIELD_SPANS,
 	DR_FIELD_SPEED,
@@ -106,6 +122,9 @@ enum dr_field {
 	DR_FIELD_METADATA,
 	DR_FIELD_SYSTEM,
 	DR_FIELD_MESSAGES,
+	DR_FIELD_WEB_SEARCH_OPTIONS,
+	DR_FIELD_MODALITIES,
+	DR_FIELD_AUDIO,
 	DR_N_FIELDS
 };
 
@@ -114,10 +133,20 @@ struct dr_body_field {
 	enum dr_field field;
 };
 
+struct dr_dialect_parts;
+
+/* Does this tool, by its type, cost nothing but its tokens? (extras.c) */
+bool dr_tool_is_free(
+    const struct dr_dialect_parts *parts, const struct dr_json_member *type);
+
 /* ---- the table ---- */
 
 struct dr_dialect_parts {
 	const struct dr_body_field *fields; /* ends with name NULL */
+	/* Types of tools that cost nothing but their tokens, whoever runs them; NULL at
+	 * the end. */
+	const char *const *free_tools;
+	bool takes_sound; /* as input_audio in the content of messages */
 
 	const struct dr_json_rule *event_rules;  /* for the data of SSE events */
 	const struct dr_json_rule *answer_rules; /* for a unary answer's usage */

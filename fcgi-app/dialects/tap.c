@@ -164,6 +164,12 @@ on_value(void *arg, unsigned id, const struct dr_json_value *value)
 	case DR_SEEN_USAGE:
 		take_usage(tap, value);
 		break;
+	case DR_SEEN_ITEM:
+	case DR_SEEN_ITEM_TYPE:
+	case DR_SEEN_ITEM_ACTION:
+	case DR_SEEN_SEARCHES:
+		dr_searches_take(&event->counts, id, value);
+		break;
 	default:
 		dr_counts_take(&event->counts, id, value);
 	}
@@ -246,6 +252,8 @@ end_event(struct dr_tap *tap)
 		state->output_bytes += event->output_bytes;
 		state->token_seen = true;
 	}
+	if ((flags & DR_EVENT_ITEM) != 0)
+		state->usage.web_searches += dr_searches(&event->counts);
 	if (event->counts.seen != 0)
 		tap->parts->add_usage(
 		    &event->counts, (flags & DR_EVENT_FINAL) != 0, &state->usage);

@@ -64,6 +64,58 @@ dr_counts_take(struct dr_counts *counts, unsigned id, const struct dr_json_value
 	counts->seen |= 1u << which;
 }
 
+/* ---- searches of the Responses API ---- */
+
+static bool
+says(const struct dr_json_value *value, const char *word)
+{
+	return value->text != NULL && value->len == strlen(word) &&
+	       memcmp(value->text, word, value->len) == 0;
+}
+
+/* Of the actions of a web_search_call only a search is billed: a page that it opens or
+ * looks through belongs to one. A call that names no action is one. */
+static void
+end_item(struct dr_counts *counts)
+{
+	counts->searches += counts->item_searches && !counts->item_only_reads;
+	counts->item_searches = counts->item_only_reads = false;
+}
+
+void
+dr_searches_take(
+    struct dr_counts *counts, unsigned id, const struct dr_json_value *value)
+{
+	struct dr_counts told = { .seen = 0 };
+
+	switch (id) {
+	case DR_SEEN_ITEM:
+		end_item(counts);
+		break;
+	case DR_SEEN_ITEM_TYPE:
+		counts->item_searches = says(value, "web_search_call");
+		break;
+	case DR_SEEN_ITEM_ACTION:
+		counts->item_only_reads =
+		    says(value, "open_page") || says(value, "find_in_page");
+		break;
+	default:
+		dr_counts_take(&told, DR_SEEN_COUNT + DR_COUNT_WEB_SEARCH, value);
+		counts->searches_told = told.value[DR_COUNT_WEB_SEARCH];
+	}
+}
+
+int64_t
+dr_searches(const struct dr_counts *counts)
+{
+	struct dr_counts all = *counts;
+
+	end_item(&all);
+	return all.searches > all.searches_told ? all.searches : all.searches_told;
+}
+
+/* ---- the OpenAI way ---- */
+
 /*
  * Cached tokens are inside of the prompt's; reasoning is inside of the completion's and
  * stays there. Writes without a lifetime count as the five-minute kind.
@@ -105,9 +157,13 @@ on_value(void *arg, unsigned id, const struct dr_json_value *value)
 	if (id >= DR_SEEN_COUNT) {
 		dr_counts_take(&reading->counts, id, value);
 	} else if (id == DR_SEEN_USAGE && value->type == DR_JSON_OBJECT) {
-		if (value->opened) /* should there be two, the last one counts */
-			memset(&reading->counts, 0, sizeof reading->counts);
+		if (value->opened) { /* should there be two, the last one counts */
+			memset(reading->counts.value, 0, sizeof reading->counts.value);
+			reading->counts.seen = 0;
+		}
 		reading->captured = !value->opened && !value->cut;
+	} else if (id >= DR_SEEN_ITEM) {
+		dr_searches_take(&reading->counts, id, value);
 	}
 }
 
@@ -129,6 +185,7 @@ dr_usage_of_answer(enum dr_dialect_id dialect, const char *body, size_t len,
 	if (raw != NULL && reading.captured)
 		dr_strbuf_add(raw, capture.data, capture.len);
 	dr_strbuf_fini(&capture);
+	out->web_searches = dr_searches(&reading.counts);
 	if (reading.counts.seen == 0)
 		return false;
 	parts->add_usage(&reading.counts, true, out);

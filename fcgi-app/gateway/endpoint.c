@@ -3,6 +3,7 @@
  */
 #include "gateway/endpoint.h"
 
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -289,30 +290,50 @@ read_variants(const struct dr_request *req, const char *body,
 	return NULL;
 }
 
-const char *
-dr_endpoint_variants(
+static bool
+offers(void *arg, const char *tool)
+{
+	return dr_price_offers(arg, tool);
+}
+
+/* What this price row does not offer of what the request asks for. */
+static bool
+is_unpriced(const struct dr_request *req, const char *body,
+    const struct dr_price *price, int64_t *ppm, struct dr_extra *out)
+{
+	const char *field = read_variants(req, body, price, ppm, out->value);
+
+	if (field == NULL)
+		return dr_body_extra(req->handler->dialect, body, &req->facts, offers,
+		    (void *)(uintptr_t)price, out);
+	snprintf(out->field, sizeof out->field, "%s", field);
+	return true;
+}
+
+bool
+dr_endpoint_is_priced(
     const struct dr_request *req, const struct dr_price *price, int64_t *ppm)
 {
-	char value[64];
+	struct dr_extra unpriced;
 	size_t len;
 
-	return read_variants(req, dr_fcgi_body(req->edge, &len), price, ppm, value);
+	return !is_unpriced(req, dr_fcgi_body(req->edge, &len), price, ppm, &unpriced);
 }
 
 /* What a request says about how it is to be served may cost more; what has no price is
  * refused. */
 static void
-price_variants(struct dr_request *req, const char *body)
+price_request(struct dr_request *req, const char *body)
 {
-	char value[64];
-	const char *field =
-	    read_variants(req, body, req->price, &req->price_ppm, value);
+	struct dr_extra what;
 
-	if (field == NULL)
+	if (!is_unpriced(req, body, req->price, &req->price_ppm, &what))
 		return;
 	req->facts.err = DR_ERR_BAD_FIELD;
 	snprintf(req->facts.problem, sizeof req->facts.problem,
-	    "%s: \"%s\" is not offered for this model", field, value);
+	    what.value[0] != '\0' ? "%s: \"%s\" is not offered for this model"
+				  : "%s%s is not offered for this model",
+	    what.field, what.value);
 }
 
 /* ---- its conversation ---- */
@@ -345,7 +366,7 @@ dr_endpoint_read_body(struct dr_request *req, const char *body, size_t len)
 	if (req->price == NULL) /* its first price is still to come */
 		req->model = NULL;
 	else if (req->handler->kind == DR_HANDLER_GENERATE)
-		price_variants(req, body);
+		price_request(req, body);
 	req->asked = req->model;
 	req->affinity =
 	    dr_affinity_of(req->key.account, session_of(req), body, &req->facts);

@@ -41,10 +41,10 @@ bool dr_endpoint_allows(const struct dr_request *req, const char *model);
 
 /*
  * What the request's variants (service_tier, speed ...) multiply this price by, into
- * *ppm; the name of the first field that the row does not offer, or NULL. While the
+ * *ppm. False: the row does not offer one of them, or a tool of the vendor's. While the
  * body is there.
  */
-const char *dr_endpoint_variants(
-    const struct dr_request *req, const struct dr_price *price, int64_t *ppm);
+bool dr_endpoint_is_priced(const struct dr_request *req, const struct dr_price *price,
+    int64_t *ppm) DR_MUSTCHECK;
 
 #endif

@@ -242,7 +242,9 @@ dr_relay_begin(struct dr_request *req)
 		dr_reply_head(
 		    req, up->status, "application/json", (int64_t)up->held.len, "");
 	} else {                       /* a very long one, its length known */
-		req->estimated = true; /* until its end tells */
+		req->estimated = true; /* until its end tells; searches stand first */
+		(void)dr_usage_of_answer(req->handler->dialect, up->held.data,
+		    up->held.len, &req->usage, NULL);
 		dr_timer_start(
 		    &up->timer, (uint64_t)req->config->settings->idle_timeout);
 		dr_reply_head(
@@ -302,6 +304,7 @@ usage_of_tail(struct dr_request *req)
 	const struct dr_strbuf *tail = &req->up.held;
 	struct dr_strbuf object;
 	const char *found = NULL, *next = tail->data;
+	int64_t searches = req->usage.web_searches; /* of its beginning */
 	size_t at, end;
 	bool ok;
 
@@ -320,6 +323,8 @@ usage_of_tail(struct dr_request *req)
 	dr_strbuf_addc(&object, '}');
 	ok = dr_usage_of_answer(req->handler->dialect, object.data, object.len,
 	    &req->usage, &req->raw_usage);
+	if (req->usage.web_searches < searches)
+		req->usage.web_searches = searches;
 	dr_strbuf_fini(&object);
 	return ok;
 }

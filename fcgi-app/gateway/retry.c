@@ -78,7 +78,7 @@ price_of(const struct dr_request *req, const struct dr_model *model,
 	*price = dr_model_price(model, req->received_wall_ms);
 	*ppm = DR_PPM;
 	/* the body is gone from here on in no case: no head is out yet */
-	return *price != NULL && dr_endpoint_variants(req, *price, ppm) == NULL;
+	return *price != NULL && dr_endpoint_is_priced(req, *price, ppm);
 }
 
 static const struct dr_model *

@@ -50,6 +50,16 @@ usage_of_stream(const struct dr_request *req, struct dr_usage *usage, bool *esti
 	}
 }
 
+/* Chat does not count searches: its vendor bills one for each answer of a model that
+ * was to search. */
+static void
+add_search(const struct dr_request *req, struct dr_usage *usage)
+{
+	if (req->handler->dialect == DR_DIALECT_CHAT && usage->web_searches == 0 &&
+	    (req->facts.web_search_options.len > 0 || req->model->always_searches))
+		usage->web_searches = 1;
+}
+
 void
 dr_usage_so_far(const struct dr_request *req, struct dr_usage *usage, bool *estimated)
 {
@@ -63,6 +73,7 @@ dr_usage_so_far(const struct dr_request *req, struct dr_usage *usage, bool *esti
 		usage->input = tokens_of_bytes(req->body_bytes);
 		usage->output = tokens_of_bytes(req->bytes_out);
 	}
+	add_search(req, usage);
 }
 
 void

@@ -37,12 +37,21 @@ check_member(void *arg, const struct dr_json_member *member)
 	return true;
 }
 
+static bool
+offers_none(void *arg, const char *tool)
+{
+	(void)arg;
+	DR_ASSERT(strlen(tool) < 64);
+	return false;
+}
+
 /* A body with its edits is a body again, with the model that was asked for. */
 static void
 check_edits(enum dr_dialect_id dialect, const char *body, size_t len)
 {
 	struct dr_edit edits[DR_MAX_EDITS];
 	struct dr_body_facts facts;
+	struct dr_extra extra;
 	struct dr_strbuf out;
 	size_t at = 0;
 	unsigned n;
@@ -52,6 +61,8 @@ check_edits(enum dr_dialect_id dialect, const char *body, size_t len)
 		DR_ASSERT(facts.problem[0] != '\0');
 		return;
 	}
+	if (dr_body_extra(dialect, body, &facts, offers_none, NULL, &extra))
+		DR_ASSERT(extra.field[0] != '\0');
 	n = dr_body_edits(dialect, body, &facts, "another \"name\"", edits);
 	dr_strbuf_init(&out, len + sizeof edits);
 	for (unsigned i = 0; i < n; i++) {

@@ -260,6 +260,8 @@ void standin_all_text(const struct conn *conn, struct dr_strbuf *out);
 /* The parts that the unary answer and the closing events of Responses share. */
 void standin_response_item(
     const struct conn *conn, const char *status, struct dr_strbuf *out);
+int64_t standin_search_items(const struct conn *conn);
+void standin_search_item(const struct conn *conn, int64_t i, struct dr_strbuf *out);
 void standin_response_object(
     const struct conn *conn, const char *status, bool whole, struct dr_strbuf *out);
 /* Append event number `i` (from 0); false: there are no more. */

@@ -242,6 +242,23 @@ standin_response_item(
 							 : "\"}]}");
 }
 
+/* Items of the output that tell of searches. */
+int64_t
+standin_search_items(const struct conn *conn)
+{
+	return conn->plan.tokens.searches > 0 ? conn->plan.tokens.searches + 1 : 0;
+}
+
+/* One search, or (behind the last of them) a page that was opened: it is no search. */
+void
+standin_search_item(const struct conn *conn, int64_t i, struct dr_strbuf *out)
+{
+	dr_strbuf_addf(out,
+	    "{\"type\":\"web_search_call\",\"id\":\"ws_standin%" PRId64
+	    "\",\"status\":\"completed\",\"action\":{\"type\":\"%s\"}}",
+	    i, i < conn->plan.tokens.searches ? "search" : "open_page");
+}
+
 void
 standin_response_object(
     const struct conn *conn, const char *status, bool whole, struct dr_strbuf *out)
@@ -255,6 +272,10 @@ standin_response_object(
 	    strcmp(status, "incomplete") == 0 ? "{\"reason\":\"max_output_tokens\"}"
 					      : "null",
 	    standin_model(conn));
+	for (int64_t i = 0; whole && i < standin_search_items(conn); i++) {
+		standin_search_item(conn, i, out);
+		dr_strbuf_addc(out, ',');
+	}
 	if (whole)
 		standin_response_item(conn, status, out);
 	dr_strbuf_adds(out,

@@ -380,6 +380,23 @@ response_step(struct conn *conn, enum step step, int64_t i, struct dr_strbuf *d)
 	}
 }
 
+static void
+search_events(struct conn *conn, int64_t i, struct dr_strbuf *d, struct dr_strbuf *out)
+{
+	static const char name[] = "response.output_item.done";
+
+	for (int64_t n = 0; n < standin_search_items(conn); n++) {
+		dr_strbuf_addf(d,
+		    "{\"type\":\"%s\",\"sequence_number\":%" PRId64
+		    ",\"output_index\":%" PRId64 ",\"item\":",
+		    name, i, n);
+		standin_search_item(conn, n, d);
+		dr_strbuf_addc(d, '}');
+		standin_sse(&conn->plan, out, name, d->data, d->len);
+		dr_strbuf_clear(d);
+	}
+}
+
 static bool
 responses_event(struct conn *conn, int64_t i, struct dr_strbuf *out)
 {
@@ -389,6 +406,8 @@ responses_event(struct conn *conn, int64_t i, struct dr_strbuf *out)
 
 	if (step == N_STEPS)
 		return false;
+	if (step == ITEM_ADDED) /* searches come first */
+		search_events(conn, i, d, out);
 	name = step_names[step][conn->plan.kind];
 	if (step == COMPLETED && strcmp(conn->plan.stop, "max_tokens") == 0)
 		name = "response.incomplete";

@@ -96,6 +96,22 @@ static const struct shape answers[] = {
 	    "{\"cached_tokens\":32,\"cache_write_tokens\":3},\"output_tokens\":1186,"
 	    "\"output_tokens_details\":{\"reasoning_tokens\":1024},"
 	    "\"total_tokens\":1261}" },
+	{ "Responses: searches are items of the output; pages opened are none", R,
+	    "{\"output\":[{\"id\":\"ws_1\",\"type\":\"web_search_call\",\"status\":"
+	    "\"completed\",\"action\":{\"type\":\"search\",\"query\":\"q\"}},"
+	    "{\"action\":{\"type\":\"open_page\",\"url\":\"u\"},\"type\":"
+	    "\"web_search_call\"},{\"type\":\"web_search_call\"},{\"type\":\"message\","
+	    "\"content\":[{\"type\":\"web_search_call\"}]},{\"type\":"
+	    "\"web_search_call\",\"action\":{\"type\":\"find_in_page\"}}],"
+	    "\"usage\":{\"input_tokens\":1,\"output_tokens\":2}}",
+	    { 1, 0, 0, 0, 2, 2, true, true },
+	    "{\"input_tokens\":1,\"output_tokens\":2}" },
+	{ "Responses: the provider's own count of searches, should it be greater", R,
+	    "{\"output\":[{\"type\":\"web_search_call\"}],\"tool_usage\":"
+	    "{\"image_gen\":{\"input_tokens\":9},\"web_search\":{\"num_requests\":4}},"
+	    "\"usage\":{\"input_tokens\":1,\"output_tokens\":2}}",
+	    { 1, 0, 0, 0, 2, 4, true, true },
+	    "{\"input_tokens\":1,\"output_tokens\":2}" },
 };
 
 static void
@@ -177,6 +193,14 @@ an_answer_without_counts_says_so(void **state)
 	"\",\"sequence_number\":9,\"response\":{\"status\":\"" how                     \
 	"\",\"usage\":" usage "}}\n\n"
 
+#define RITEM(how, action)                                                             \
+	"event: response.output_item." how                                             \
+	"\ndata: {\"type\":\"response.output_item." how                                \
+	"\",\"sequence_number\":5,\"item\":{\"type\":\"web_search_call\"" action       \
+	"}}\n\n"
+#define SEARCH ",\"action\":{\"type\":\"search\"}"
+#define READ   ",\"action\":{\"type\":\"open_page\"}"
+
 static const struct shape streams[] = {
 	{ "Messages: the delta's totals overwrite, the split stays", A,
 	    START("{\"input_tokens\":20,\"cache_creation_input_tokens\":30,"
@@ -244,6 +268,24 @@ static const struct shape streams[] = {
 		RDELTA REND("completed", "{\"input_tokens\":4,\"output_tokens\":5}"),
 	    { 4, 0, 0, 0, 5, 0, true, true },
 	    "{\"input_tokens\":4,\"output_tokens\":5}" },
+	{ "Responses: searches count when they are done", R,
+	    RITEM("added", "") RITEM("done", SEARCH) RITEM("added", "")
+		RITEM("done", READ) RITEM("done", SEARCH) RITEM("added", "") RDELTA,
+	    { 0, 0, 0, 0, 0, 2, false, false }, "" },
+	{ "Responses: the whole output at the end tells them again", R,
+	    RITEM("done", SEARCH) RITEM("done", READ) RITEM("done", SEARCH) RDELTA
+	    "event: response.completed\ndata: {\"type\":"
+	    "\"response.completed\",\"response\":{\"output\":["
+	    "{\"type\":\"web_search_call\"" SEARCH
+	    "},{\"type\":\"web_search_call\"" READ
+	    "},{\"type\":\"web_search_call\"" SEARCH
+	    "},{\"type\":\"message\"}],\"usage\":{\"input_tokens\":4,"
+	    "\"output_tokens\":5}}}\n\n",
+	    { 4, 0, 0, 0, 5, 2, true, true },
+	    "{\"input_tokens\":4,\"output_tokens\":5}" },
+	{ "Responses: failed after a search", R,
+	    RITEM("done", SEARCH) RDELTA REND("failed", "null"),
+	    { 0, 0, 0, 0, 0, 1, false, false }, "" },
 };
 
 static void

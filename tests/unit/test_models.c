@@ -110,6 +110,14 @@ every_breach_is_told_with_its_place(void **state)
 		{ MODEL("m", PLAIN "," PLAIN),
 		    "prices: two rows are effective from 2026-01-01" },
 		{ MODEL("m", "3"), "prices[0]: must be an object" },
+		{ MODEL("m", ROW("\"input\":\"1\",\"output\":\"1\",\"tools\":\"x\"")),
+		    "prices[0].tools: must be" },
+		{ MODEL("m",
+		      ROW("\"input\":\"1\",\"output\":\"1\",\"tools\":[\"web_search\"]")),
+		    "prices[0].tools: \"web_search\" is offered by its price" },
+		{ MODEL("m", ROW("\"input\":\"1\",\"output\":\"1\","
+				 "\"tools\":[\"web_search_preview\"]")),
+		    "prices[0].tools: \"web_search_preview\" is charged by its searches" },
 		{ MODEL("m",
 		      ROW("\"input\":\"1\",\"output\":\"1\",\"tiers\":[{\"input\":\"1\","
 			  "\"output\":\"1\"}]")),
@@ -162,6 +170,11 @@ every_breach_is_told_with_its_place(void **state)
 		    "fallback: \"m\" is the model itself" },
 		{ "{\"models\":[{\"name\":\"m\",\"enabled\":\"yes\"}]}",
 		    "enabled: must be true or false" },
+		{ "{\"models\":[{\"name\":\"m\",\"always_searches\":1}]}",
+		    "always_searches: must be true or false" },
+		{ "{\"models\":[{\"name\":\"m\",\"always_searches\":true,\"prices\":[" PLAIN
+		  "]}]}",
+		    "prices[0].web_search: is missing: this model always searches" },
 		{ "{\"models\":[{\"name\":\"m\",\"created\":\"yesterday\"}]}",
 		    "created: must be a date" },
 		{ "{\"models\":[{\"name\":\"m\",\"context\":0}]}",

@@ -286,6 +286,41 @@ variants_are_priced_or_neutral_or_refused(void **state)
 	assert_int_equal(dr_ppm_of(DR_MONEY_MAX, 2 * DR_PPM), DR_MONEY_MAX);
 }
 
+/* Searches by their price, other tools by being listed, without one of the other's. */
+static void
+tools_of_the_vendor_are_offered_by_name(void **state)
+{
+	static const struct {
+		const char *row, *tool;
+		bool offered;
+	} rows[] = {
+		{ "", "web_search", false },
+		{ ",\"web_search\":\"0\"", "web_search", false },
+		{ ",\"web_search\":\"0.01\"", "web_search", true },
+		{ ",\"web_search\":\"0.01\"", "web_search_preview", false },
+		{ ",\"web_search\":\"0.01\"", "web_fetch", false },
+		{ ",\"web_search\":\"0.01\",\"tools\":[\"web_search_preview\"]",
+		    "web_search_preview", true },
+		{ ",\"tools\":[\"web_fetch\",\"file_search\"]", "file_search", true },
+		{ ",\"tools\":[\"web_fetch\"]", "web_search", false },
+		{ ",\"tools\":[]", "", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		char json[600];
+		struct dr_models *models;
+
+		snprintf(json, sizeof json,
+		    MODEL("m", ROW("\"input\":\"1\",\"output\":\"1\"%s")), rows[i].row);
+		models = load(json);
+		assert_non_null(models);
+		assert_int_equal(dr_price_offers(price_now(models, "m"), rows[i].tool),
+		    rows[i].offered);
+		dr_models_free(&models);
+	}
+}
+
 int
 main(void)
 {
@@ -298,6 +333,7 @@ main(void)
 		cmocka_unit_test(charges_agree_with_plain_arithmetic),
 		cmocka_unit_test(the_estimate_is_bounded_by_context_maximum_and_hold),
 		cmocka_unit_test(variants_are_priced_or_neutral_or_refused),
+		cmocka_unit_test(tools_of_the_vendor_are_offered_by_name),
 	};
 
 	return cmocka_run_group_tests(tests, config_setup, config_teardown);
