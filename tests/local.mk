@@ -54,6 +54,7 @@ DR_UNIT_TESTS = \
 	tests/unit/test_http_client_tls \
 	tests/unit/test_json \
 	tests/unit/test_json_scan \
+	tests/unit/test_key_change \
 	tests/unit/test_lease \
 	tests/unit/test_liveness \
 	tests/unit/test_loop \
@@ -126,10 +127,12 @@ derouter_load_LDADD =
 
 # Fuzz targets: with libFuzzer (configure --enable-fuzzers CC=clang), else fixed mutations, which
 # `make check` runs briefly.
-DR_FUZZERS = tests/fuzz/fuzz_fcgi_wire tests/fuzz/fuzz_json_scan tests/fuzz/fuzz_tap
+DR_FUZZERS = tests/fuzz/fuzz_api tests/fuzz/fuzz_fcgi_wire tests/fuzz/fuzz_json_scan tests/fuzz/fuzz_tap
+tests_fuzz_fuzz_api_SOURCES = tests/fuzz/fuzz_api.c
 tests_fuzz_fuzz_fcgi_wire_SOURCES = tests/fuzz/fuzz_fcgi_wire.c
 tests_fuzz_fuzz_json_scan_SOURCES = tests/fuzz/fuzz_json_scan.c
 tests_fuzz_fuzz_tap_SOURCES = tests/fuzz/fuzz_tap.c
+tests_fuzz_fuzz_api_LDADD = $(DR_LIBS)
 tests_fuzz_fuzz_fcgi_wire_LDADD = $(DR_LIBS)
 tests_fuzz_fuzz_json_scan_LDADD = $(DR_LIBS)
 tests_fuzz_fuzz_tap_LDADD = $(DR_LIBS)
@@ -140,6 +143,7 @@ tests_fuzz_fuzz_siwe_SOURCES = tests/fuzz/fuzz_siwe.c
 tests_fuzz_fuzz_siwe_LDADD = $(DR_LIBS)
 if FUZZERS
 noinst_PROGRAMS += $(DR_FUZZERS)
+tests_fuzz_fuzz_api_LDFLAGS = -fsanitize=fuzzer
 tests_fuzz_fuzz_fcgi_wire_LDFLAGS = -fsanitize=fuzzer
 tests_fuzz_fuzz_json_scan_LDFLAGS = -fsanitize=fuzzer
 tests_fuzz_fuzz_siwe_LDFLAGS = -fsanitize=fuzzer
@@ -147,6 +151,7 @@ tests_fuzz_fuzz_tap_LDFLAGS = -fsanitize=fuzzer
 else
 check_PROGRAMS += $(DR_FUZZERS)
 TESTS += $(DR_FUZZERS)
+tests_fuzz_fuzz_api_SOURCES += tests/fuzz/standalone_main.c
 tests_fuzz_fuzz_fcgi_wire_SOURCES += tests/fuzz/standalone_main.c
 tests_fuzz_fuzz_json_scan_SOURCES += tests/fuzz/standalone_main.c
 tests_fuzz_fuzz_siwe_SOURCES += tests/fuzz/standalone_main.c

@@ -14,73 +14,88 @@
 
 /* ---- entries of a stream ---- */
 
-/* The value of a field in an entry's list of fields and values; "" where it is not
- * there. */
+/* The fields of an entry, asked for in the order in which the scripts write them: each
+ * is looked for behind the one before it first. */
+struct fields {
+	const struct dr_reply *list; /* field, value, ... */
+	size_t n, at;
+};
+
+/* The value of a field; "" where it is not there. */
 static const char *
-field(const struct dr_reply *fields, const char *name)
+field(struct fields *f, const char *name)
 {
-	for (size_t i = 0; i + 1 < dr_reply_count(fields); i += 2)
-		if (strcmp(dr_reply_string(dr_reply_at(fields, i), NULL), name) == 0)
-			return dr_reply_string(dr_reply_at(fields, i + 1), NULL);
+	for (size_t tried = 0; tried + 1 < f->n; tried += 2) {
+		size_t i = f->at;
+
+		f->at = i + 3 < f->n ? i + 2 : 0;
+		if (strcmp(dr_reply_string(dr_reply_at(f->list, i), NULL), name) == 0)
+			return dr_reply_string(dr_reply_at(f->list, i + 1), NULL);
+	}
 	return "";
 }
 
 static int64_t
-number(const struct dr_reply *fields, const char *name)
+number(struct fields *f, const char *name)
 {
-	return strtoll(field(fields, name), NULL, 10);
+	return strtoll(field(f, name), NULL, 10);
 }
 
 /* An entry is { id, { field, value, ... } }; its id begins with Redis' time in ms. */
-static const struct dr_reply *
-open_entry(const struct dr_reply *entry, const char **cursor, int64_t *time_ms)
+static bool
+open_entry(const struct dr_reply *entry, const char **cursor, int64_t *time_ms,
+    struct fields *f)
 {
 	if (entry == NULL || dr_reply_count(entry) != 2)
-		return NULL;
+		return false;
 	*cursor = dr_reply_string(dr_reply_at(entry, 0), NULL);
 	*time_ms = strtoll(*cursor, NULL, 10);
-	return dr_reply_at(entry, 1);
+	f->list = dr_reply_at(entry, 1);
+	f->n = dr_reply_count(f->list);
+	f->at = 0;
+	return true;
 }
 
 bool
 dr_ledger_row_read(const struct dr_reply *entry, struct dr_ledger_row *out)
 {
-	const struct dr_reply *f = open_entry(entry, &out->cursor, &out->time_ms);
+	struct fields f;
 
-	if (f == NULL)
+	if (!open_entry(entry, &out->cursor, &out->time_ms, &f))
 		return false;
-	out->type = field(f, "type");
-	out->request_id = field(f, "req");
-	out->key_id = field(f, "key");
-	out->model = field(f, "model");
-	out->provider = field(f, "provider");
-	out->price_date = field(f, "price");
-	out->window = field(f, "window");
-	out->flags = field(f, "flags");
-	out->reason = field(f, "reason");
-	out->nano = number(f, "nano");
-	out->balance_nano = number(f, "balance");
-	out->usage = (struct dr_usage){ .input = number(f, "in"),
-		.cache_write_5m = number(f, "cw5"),
-		.cache_write_1h = number(f, "cw1"),
-		.cache_read = number(f, "cr"),
-		.output = number(f, "out"),
-		.web_searches = number(f, "web") };
+	out->type = field(&f, "type");
+	out->request_id = field(&f, "req");
+	out->key_id = field(&f, "key");
+	out->nano = number(&f, "nano");
+	out->balance_nano = number(&f, "balance");
+	out->model = field(&f, "model");
+	out->provider = field(&f, "provider");
+	out->price_date = field(&f, "price");
+	out->usage = (struct dr_usage){ 0 };
+	out->usage.input = number(&f, "in");
+	out->usage.cache_write_5m = number(&f, "cw5");
+	out->usage.cache_write_1h = number(&f, "cw1");
+	out->usage.cache_read = number(&f, "cr");
+	out->usage.output = number(&f, "out");
+	out->usage.web_searches = number(&f, "web");
+	out->flags = field(&f, "flags");
+	out->window = field(&f, "window");
+	out->reason = field(&f, "reason");
 	return out->type[0] != '\0';
 }
 
 bool
 dr_activity_row_read(const struct dr_reply *entry, struct dr_activity_row *out)
 {
-	const struct dr_reply *f = open_entry(entry, &out->cursor, &out->time_ms);
+	struct fields f;
 
-	if (f == NULL)
+	if (!open_entry(entry, &out->cursor, &out->time_ms, &f))
 		return false;
-	out->request_id = field(f, "req");
-	out->key_id = field(f, "key");
-	out->model = field(f, "model");
-	out->status = (int)number(f, "status");
-	out->error = field(f, "error");
+	out->request_id = field(&f, "req");
+	out->key_id = field(&f, "key");
+	out->model = field(&f, "model");
+	out->status = (int)number(&f, "status");
+	out->error = field(&f, "error");
 	return out->request_id[0] != '\0';
 }
 

@@ -17,7 +17,7 @@
 #include "io/store.h"
 
 #define DR_STREAM_ID   48
-#define DR_STREAM_PAGE 500 /* entries of a page at most: a few ms of the loop */
+#define DR_STREAM_PAGE 250 /* entries of a page at most: a few ms of the loop */
 
 /* Embedded in its owner, alive until `done` ran or dr_stream_cancel() was called. */
 struct dr_stream_read {

@@ -8,8 +8,8 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "ethereum/personal_sign.h"
 #include "base/rfc3339.h"
+#include "ethereum/personal_sign.h"
 #include "ethereum/siwe.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);

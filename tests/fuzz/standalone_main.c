@@ -116,7 +116,7 @@ load(const char *path, struct seed *seed)
 }
 
 /* Where no file is given: a FastCGI request, an SSE stream, some JSON, a login message,
- * and nothing. */
+ * what /api is asked, offsets of a time zone, and nothing. */
 static size_t
 built_in(struct seed seeds[MAX_SEEDS])
 {
@@ -137,11 +137,17 @@ built_in(struct seed seeds[MAX_SEEDS])
 	    "URI: https://derouter.example/\nVersion: 1\nChain ID: 8453\n"
 	    "Nonce: abcDEF0123456789\nIssued At: 2026-11-26T14:05:15.000Z\n"
 	    "Expiration Time: 2026-11-26T14:10:15.000Z";
+	static const char body[] = "{\"name\":\"n\",\"n\":-5,\"stream\":false,"
+				   "\"model\":null,\"models\":[\"a\",\"b\"]}";
+	static const char query[] = "key=a%2Fb&limit=3&from=2026-11-26";
+	static const char zone[] = "0 60 1774746000000 120 1792890000000 -60";
 	static const struct {
 		const char *bytes;
 		size_t len;
 	} all[] = { { fcgi, sizeof fcgi - 1 }, { sse, sizeof sse - 1 },
-		{ json, sizeof json - 1 }, { siwe, sizeof siwe - 1 }, { "", 0 } };
+		{ json, sizeof json - 1 }, { siwe, sizeof siwe - 1 },
+		{ body, sizeof body - 1 }, { query, sizeof query - 1 },
+		{ zone, sizeof zone - 1 }, { "", 0 } };
 
 	for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
 		seeds[i].bytes = malloc(MAX_INPUT);
