@@ -199,6 +199,7 @@ DR_LUA = \
 	fcgi-app/scripts/deposit_claim.lua \
 	fcgi-app/scripts/deposit_credit.lua \
 	fcgi-app/scripts/deposit_load.lua \
+	fcgi-app/scripts/deposit_lock.lua \
 	fcgi-app/scripts/deposit_mark.lua \
 	fcgi-app/scripts/deposit_reverse.lua \
 	fcgi-app/scripts/deposit_seen.lua \

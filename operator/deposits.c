@@ -36,6 +36,10 @@ struct deposits {
 };
 
 static void round_begin(struct follow *f);
+static void load(struct follow *f,
+    void (*done)(struct dr_store_call *, enum dr_error, const struct dr_reply *));
+static void on_open(
+    struct dr_store_call *call, enum dr_error err, const struct dr_reply *reply);
 
 /* ---- Redis ---- */
 
@@ -101,6 +105,33 @@ note_health(struct follow *f, const char *error)
 		dr_store_command(f->watcher->store, key, args, n, NULL);
 }
 
+/* ---- the second look at blocks, by another node where there is one ---- */
+
+/* A node that hides logs hides them each time: only another one shows them. */
+static void
+second_look(struct follow *f)
+{
+	f->first_node = dr_rpc_node(f->rpc);
+	f->second_node = dr_rpc_nodes(f->rpc) > 1;
+	dr_rpc_rotate(f->rpc);
+	dr_follow_scan(f, true);
+}
+
+static void
+second_look_over(struct follow *f, const char *why)
+{
+	if (!f->second_node)
+		return;
+	if (why != NULL && !f->second_failed)
+		dr_log_warn(watcher,
+		    "deposits: %s: node %zu: %s; final blocks wait for their second "
+		    "look until it answers",
+		    f->chain->name, dr_rpc_node(f->rpc), why);
+	f->second_failed = why != NULL;
+	f->second_node = false;
+	dr_rpc_use(f->rpc, f->first_node);
+}
+
 /* ---- the end of a round ---- */
 
 static void
@@ -108,6 +139,7 @@ round_over(struct follow *f, bool ok, uint64_t wait_ms)
 {
 	struct deposits *d = f->duty;
 
+	second_look_over(f, NULL);
 	f->next_at_ms = dr_clock_ms() + wait_ms;
 	if (f->rotate)
 		dr_rpc_rotate(f->rpc);
@@ -131,6 +163,11 @@ dr_follow_fail(struct follow *f, const char *why)
 	uint64_t most = (uint64_t)s->chain_backoff_max;
 	uint32_t random = (uint32_t)(dr_clock_ms() * 2654435761u) >> 8;
 
+	if (f->second_node) { /* deposits are credited without it */
+		second_look_over(f, why);
+		load(f, on_open);
+		return;
+	}
 	f->wait_ms = f->wait_ms == 0 ? (uint64_t)s->chain_backoff : 2 * f->wait_ms;
 	if (f->wait_ms > most)
 		f->wait_ms = most;
@@ -225,10 +262,12 @@ on_open(struct dr_store_call *call, enum dr_error err, const struct dr_reply *re
 void
 dr_follow_scanned(struct follow *f)
 {
-	if (!f->final_pass)
-		dr_follow_scan(f, true);
-	else
-		load(f, on_open);
+	if (!f->final_pass) {
+		second_look(f);
+		return;
+	}
+	second_look_over(f, NULL);
+	load(f, on_open);
 }
 
 /* ---- the beginning of a round ---- */
@@ -281,11 +320,23 @@ on_loaded(struct dr_store_call *call, enum dr_error err, const struct dr_reply *
 	dr_follow_heads(f);
 }
 
+void
+dr_follow_locked(struct follow *f, uint64_t wait_ms)
+{
+	if (f->locked)
+		load(f, on_loaded);
+	else
+		round_over(f, true, wait_ms);
+}
+
 static void
 round_begin(struct follow *f)
 {
 	f->pending = false;
-	load(f, on_loaded);
+	if (f->locked || f->watcher->once) /* by hand: at once, whoever follows it */
+		load(f, on_loaded);
+	else
+		dr_follow_lock(f);
 }
 
 /* Between two rounds: has somebody said that a deposit comes? */
@@ -355,6 +406,7 @@ start_chain(struct deposits *d, const struct dr_chain *chain)
 	f->span = d->watcher->config->settings->chain_range;
 	dr_log_info(watcher, "deposits: %s: chain %" PRId64 ", USDC %s, treasury %s",
 	    chain->name, chain->id, chain->usdc, chain->treasury);
+	dr_follow_lock_init(f);
 	dr_timer_init(&f->timer, d->watcher->loop, on_tick);
 	dr_timer_start(&f->timer, 0);
 	d->n++;
@@ -384,6 +436,7 @@ stop_chain(struct follow *f)
 {
 	DR_CHECK(f, FOLLOW_MAGIC);
 	dr_timer_stop(&f->timer);
+	dr_follow_unlock(f);
 	dr_store_cancel(&f->call);
 	for (size_t i = 0; i < f->n_items; i++)
 		dr_store_cancel(&f->items[i].call);

@@ -1,11 +1,11 @@
 /*
  * deposits_priv - one chain that is followed; shared by deposits*.c only.
  *
- * A round: load what Redis knows, ask for the heads, find out about re-organisations,
- * look through new blocks, then through blocks that became final, review the deposits
- * that are not final, let wallets claim theirs. Steps follow one another through
- * callbacks; whatever goes wrong ends the round (dr_follow_fail), and the next one
- * begins where Redis says.
+ * A round: have the chain's lock, load what Redis knows, ask for the heads, find out
+ * about re-organisations, look through new blocks, then through blocks that became
+ * final, review the deposits that are not final, let wallets claim theirs. Steps follow
+ * one another through callbacks; whatever goes wrong ends the round (dr_follow_fail),
+ * and the next one begins where Redis says.
  */
 #ifndef DR_DEPOSITS_PRIV_H
 #define DR_DEPOSITS_PRIV_H
@@ -50,6 +50,13 @@ struct follow {
 	uint64_t next_at_ms; /* of the next round */
 	int64_t notify;      /* as read last */
 
+	/* deposits_lock.c */
+	char name[17]; /* of this watcher */
+	bool locked;   /* this watcher follows the chain */
+	bool waits;    /* another one does; told once */
+	struct dr_store_call lock_call;
+	struct dr_timer lock_timer;
+
 	/* of this round */
 	struct dr_scan_heads heads;
 	int64_t next, final_next; /* cursors; -1: none yet */
@@ -60,6 +67,9 @@ struct follow {
 
 	/* of a scan */
 	bool final_pass;
+	bool second_node;   /* ... by another node than the first pass */
+	bool second_failed; /* that node is told to be out of order */
+	size_t first_node;
 	int64_t span, from, to;
 	struct dr_scan_block last; /* block `to` */
 	struct follow_item *items; /* owned */
@@ -86,6 +96,13 @@ void dr_follow_eval_account(struct follow *f, const char *account,
 /* The round ends in failure; `why` stands in the log and in the chain's state. */
 void dr_follow_fail(struct follow *f, const char *why);
 void dr_follow_store_failed(struct follow *f, enum dr_error err);
+
+/* deposits_lock.c: then dr_follow_locked(), where `wait_ms` is when to ask again if
+ * f->locked is still false. */
+void dr_follow_lock_init(struct follow *f);
+void dr_follow_lock(struct follow *f);
+void dr_follow_unlock(struct follow *f);                   /* gives it back */
+void dr_follow_locked(struct follow *f, uint64_t wait_ms); /* deposits.c */
 
 /* deposits_heads.c: then dr_follow_scan(). */
 void dr_follow_heads(struct follow *f);

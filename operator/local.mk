@@ -45,6 +45,7 @@ derouter_watcher_SOURCES = \
 	operator/deposits.c \
 	operator/deposits_claim.c \
 	operator/deposits_heads.c \
+	operator/deposits_lock.c \
 	operator/deposits_priv.h \
 	operator/deposits_review.c \
 	operator/deposits_scan.c \

@@ -267,6 +267,13 @@ dr_rpc_rotate(struct dr_rpc *rpc)
 	rpc->node = (rpc->node + 1) % rpc->n_urls;
 }
 
+void
+dr_rpc_use(struct dr_rpc *rpc, size_t node)
+{
+	DR_ASSERT(node < rpc->n_urls);
+	rpc->node = node;
+}
+
 size_t
 dr_rpc_node(const struct dr_rpc *rpc)
 {

@@ -45,6 +45,7 @@ struct json_object *dr_rpc_result(const struct dr_rpc *rpc, size_t call);
 const char *dr_rpc_error(const struct dr_rpc *rpc, size_t call);
 
 void dr_rpc_rotate(struct dr_rpc *rpc);
+void dr_rpc_use(struct dr_rpc *rpc, size_t node);
 size_t dr_rpc_node(const struct dr_rpc *rpc); /* which one is in use, from 0 */
 size_t dr_rpc_nodes(const struct dr_rpc *rpc);
 

@@ -1,9 +1,11 @@
 // chain-proxy - stands between the watcher and a real chain, in a process of its own, and gets in the way as told.
-// node chain-proxy.mjs UPSTREAM-URL. Prints "listening URL". POST /fault with {kind, ...} sets the fault in force, {} ends it.
+// node chain-proxy.mjs UPSTREAM-URL. Prints "listening URL". POST /fault with {kind, ...} sets the fault in force, {} ends it;
+// GET /batches says how many came.
 import http from 'node:http';
 
 const upstream = process.argv[2];
 let fault = {};
+let batches = 0;
 const read = async (stream) => {
   const pieces = [];
   for await (const piece of stream) pieces.push(piece);
@@ -38,6 +40,8 @@ const server = http.createServer(async (request, response) => {
     response.end('ok');
     return;
   }
+  if (request.url === '/batches') return void response.end(String(batches));
+  batches++;
   const { kind } = fault;
   if (kind === 'drop') return void request.socket.destroy();
   if (kind === 'silent') return;

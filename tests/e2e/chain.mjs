@@ -75,6 +75,7 @@ export async function startChain({ port, state } = {}) {
 export async function startProxy(chain) {
   const proxy = await listening(process.execPath, [path.join(import.meta.dirname, 'chain-proxy.mjs'), chain.url], /listening (\S+)/);
   proxy.fault = (fault = {}) => fetch(`${proxy.url}/fault`, { method: 'POST', body: JSON.stringify(fault) });
+  proxy.batches = async () => Number(await (await fetch(`${proxy.url}/batches`)).text());
   return proxy;
 }
 
@@ -84,7 +85,7 @@ export const chainRow = (chain, rpc, more = {}) => ({
 });
 
 export const FAST = {
-  deposits_poll: '40ms', deposits_poll_fast: '20ms', chain_backoff: '20ms', chain_backoff_max: '100ms', chain_timeout: '2s', store_timeout: '2s',
+  deposits_poll: '40ms', deposits_poll_fast: '20ms', chain_backoff: '20ms', chain_backoff_max: '100ms', chain_timeout: '2s', watcher_ttl: '150ms', store_timeout: '2s',
 };
 
 // A redis-server, a watcher that does deposits, derouterctl.
@@ -117,6 +118,17 @@ export async function startWatched(row, { set = {} } = {}) {
       watcher = spawn(path.join(build, 'derouter-watcher'), ['-c', config, ...words], { stdio: ['ignore', fd, fd] });
       closeSync(fd);
       watcher.ended = new Promise((done) => watcher.once('exit', (code, signal) => done(code ?? signal)));
+    },
+    // One beside it, which asks other nodes: { kill(signal), log() }.
+    anotherWatcher(rpc, ...words) {
+      const chains = path.join(state, 'other-chains.json');
+      const own = path.join(state, 'other-watcher.log');
+      writeFileSync(chains, JSON.stringify({ chains: [{ ...row, rpc }] }));
+      const fd = openSync(own, 'a');
+      const child = spawn(path.join(build, 'derouter-watcher'), ['-c', config, '--set', `chains_file=${chains}`, ...words], { stdio: ['ignore', fd, fd] });
+      closeSync(fd);
+      const ended = new Promise((done) => child.once('exit', (code, signal) => done(code ?? signal)));
+      return { ended, kill: async (signal) => (child.kill(signal), ended), log: () => readFile(own, 'utf8') };
     },
     async killWatcher(signal = 'SIGKILL') {
       watcher.kill(signal);
