@@ -281,9 +281,13 @@ dr_chain_url(const struct dr_chain *chain, size_t i, char *err, size_t err_size)
 
 	DR_ASSERT(i < chain->n_rpc);
 	if (strncmp(from, "file:", 5) == 0) {
-		url = dr_conf_slurp(from + 5, MAX_URL + 2, &len, err, err_size);
-		if (url == NULL)
+		char why[200];
+
+		url = dr_conf_slurp(from + 5, MAX_URL + 2, &len, why, sizeof why);
+		if (url == NULL) {
+			snprintf(err, err_size, "%s %s", from + 5, why);
 			return NULL;
+		}
 		url[strcspn(url, "\r\n")] = '\0';
 	} else if (strncmp(from, "env:", 4) == 0) {
 		const char *value = getenv(from + 4);

@@ -1,9 +1,8 @@
 /*
  * ctl_session - see the header.
  *
- * `{a:ACCT}:sessions` has a row for each: id -> "SHA WALLET CREATED EXPIRES", ms; what
- * a token opens is `session:{SHA}`. A session whose time is over opens nothing, whether
- * its row still stands or not.
+ * They are what gateway/session.h says: `{a:ACCT}:sessions`, a row for each. One whose
+ * time is over opens nothing, whether its row still stands or not.
  */
 #include "operator/ctl_session.h"
 
@@ -80,18 +79,13 @@ session_list(struct ctl *ctl, int argc, char **argv)
 
 /* ---- end ---- */
 
-/* What the token opens goes first: a row without it does no harm. */
 static bool
-end_one(struct ctl *ctl, const char *account, const char *id, const char *sha)
+end_one(struct ctl *ctl, const char *account, const char *id)
 {
-	char session[CTL_KEY_SIZE], rows[CTL_KEY_SIZE];
+	char rows[CTL_KEY_SIZE];
 	struct ctl_reply reply;
 
-	snprintf(session, sizeof session, "session:{%s}", sha);
 	ctl_account_key(account, DR_SCHEMA_SESSIONS, rows);
-	if (!ctl_command(ctl, &reply, (const char *[]){ "DEL", session, NULL }))
-		return false;
-	ctl_reply_free(&reply);
 	if (!ctl_command(ctl, &reply, (const char *[]){ "HDEL", rows, id, NULL }))
 		return false;
 	ctl_reply_free(&reply);
@@ -114,7 +108,7 @@ ctl_sessions_end(
 		    (id != NULL && strcmp(id, all.items[i].text) != 0) ||
 		    (wallet != NULL && strcmp(wallet, row.wallet) != 0))
 			continue;
-		n = end_one(ctl, account, all.items[i].text, row.sha) ? n + 1 : -1;
+		n = end_one(ctl, account, all.items[i].text) ? n + 1 : -1;
 	}
 	ctl_reply_free(&all);
 	return n;

@@ -28,7 +28,9 @@ DR_UNIT_TESTS = \
 	tests/unit/test_attempt \
 	tests/unit/test_body \
 	tests/unit/test_breaker \
+	tests/unit/test_chain_rpc \
 	tests/unit/test_chain_scan \
+	tests/unit/test_chains \
 	tests/unit/test_crypto \
 	tests/unit/test_csv \
 	tests/unit/test_ctl \
@@ -104,6 +106,7 @@ DR_UNIT_TESTS += \
 	tests/unit/test_siwe \
 	tests/unit/test_siwe_vectors
 endif
+tests_unit_test_chain_rpc_SOURCES = tests/unit/test_chain_rpc.c operator/chain_rpc.c
 tests_unit_test_chain_scan_SOURCES = tests/unit/test_chain_scan.c operator/chain_scan.c
 check_PROGRAMS += $(DR_UNIT_TESTS)
 TESTS += $(DR_UNIT_TESTS)
@@ -127,12 +130,14 @@ derouter_load_LDADD =
 
 # Fuzz targets: with libFuzzer (configure --enable-fuzzers CC=clang), else fixed mutations, which
 # `make check` runs briefly.
-DR_FUZZERS = tests/fuzz/fuzz_api tests/fuzz/fuzz_fcgi_wire tests/fuzz/fuzz_json_scan tests/fuzz/fuzz_tap
+DR_FUZZERS = tests/fuzz/fuzz_api tests/fuzz/fuzz_erc20 tests/fuzz/fuzz_fcgi_wire tests/fuzz/fuzz_json_scan tests/fuzz/fuzz_tap
 tests_fuzz_fuzz_api_SOURCES = tests/fuzz/fuzz_api.c
 tests_fuzz_fuzz_fcgi_wire_SOURCES = tests/fuzz/fuzz_fcgi_wire.c
 tests_fuzz_fuzz_json_scan_SOURCES = tests/fuzz/fuzz_json_scan.c
 tests_fuzz_fuzz_tap_SOURCES = tests/fuzz/fuzz_tap.c
 tests_fuzz_fuzz_api_LDADD = $(DR_LIBS)
+tests_fuzz_fuzz_erc20_SOURCES = tests/fuzz/fuzz_erc20.c
+tests_fuzz_fuzz_erc20_LDADD = $(DR_LIBS)
 tests_fuzz_fuzz_fcgi_wire_LDADD = $(DR_LIBS)
 tests_fuzz_fuzz_json_scan_LDADD = $(DR_LIBS)
 tests_fuzz_fuzz_tap_LDADD = $(DR_LIBS)
@@ -144,6 +149,7 @@ tests_fuzz_fuzz_siwe_LDADD = $(DR_LIBS)
 if FUZZERS
 noinst_PROGRAMS += $(DR_FUZZERS)
 tests_fuzz_fuzz_api_LDFLAGS = -fsanitize=fuzzer
+tests_fuzz_fuzz_erc20_LDFLAGS = -fsanitize=fuzzer
 tests_fuzz_fuzz_fcgi_wire_LDFLAGS = -fsanitize=fuzzer
 tests_fuzz_fuzz_json_scan_LDFLAGS = -fsanitize=fuzzer
 tests_fuzz_fuzz_siwe_LDFLAGS = -fsanitize=fuzzer
@@ -152,6 +158,7 @@ else
 check_PROGRAMS += $(DR_FUZZERS)
 TESTS += $(DR_FUZZERS)
 tests_fuzz_fuzz_api_SOURCES += tests/fuzz/standalone_main.c
+tests_fuzz_fuzz_erc20_SOURCES += tests/fuzz/standalone_main.c
 tests_fuzz_fuzz_fcgi_wire_SOURCES += tests/fuzz/standalone_main.c
 tests_fuzz_fuzz_json_scan_SOURCES += tests/fuzz/standalone_main.c
 tests_fuzz_fuzz_siwe_SOURCES += tests/fuzz/standalone_main.c

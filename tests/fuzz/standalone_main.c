@@ -116,7 +116,7 @@ load(const char *path, struct seed *seed)
 }
 
 /* Where no file is given: a FastCGI request, an SSE stream, some JSON, a login message,
- * what /api is asked, offsets of a time zone, and nothing. */
+ * what /api is asked, offsets of a time zone, a transfer on a chain, and nothing. */
 static size_t
 built_in(struct seed seeds[MAX_SEEDS])
 {
@@ -141,13 +141,20 @@ built_in(struct seed seeds[MAX_SEEDS])
 				   "\"model\":null,\"models\":[\"a\",\"b\"]}";
 	static const char query[] = "key=a%2Fb&limit=3&from=2026-11-26";
 	static const char zone[] = "0 60 1774746000000 120 1792890000000 -60";
+	static const char transfer[] =
+	    "0x036CbD53842c5426634e7929541eC2318f3dCF7e\n"
+	    "0x00000000000000000000000000000000000000000000000000000000000f4240\n"
+	    "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef\n"
+	    "0x00000000000000000000000000000000000000000000000000000000000abc01\n"
+	    "0x00000000000000000000000000000000000000000000000000000000c0ffee01\n0x1f";
 	static const struct {
 		const char *bytes;
 		size_t len;
 	} all[] = { { fcgi, sizeof fcgi - 1 }, { sse, sizeof sse - 1 },
 		{ json, sizeof json - 1 }, { siwe, sizeof siwe - 1 },
 		{ body, sizeof body - 1 }, { query, sizeof query - 1 },
-		{ zone, sizeof zone - 1 }, { "", 0 } };
+		{ zone, sizeof zone - 1 }, { transfer, sizeof transfer - 1 },
+		{ "", 0 } };
 
 	for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
 		seeds[i].bytes = malloc(MAX_INPUT);

@@ -353,14 +353,14 @@ seen_request(struct seen *seen, const char *method, const char *url)
 		.on_end = seen_end };
 }
 
-static void
+static DR_UNUSED void
 seen_init(struct seen *seen)
 {
 	*seen = (struct seen){ .pattern_ok = true };
 	dr_strbuf_init(&seen->text, 4096);
 }
 
-static void
+static DR_UNUSED void
 seen_fini(struct seen *seen)
 {
 	dr_strbuf_fini(&seen->text);

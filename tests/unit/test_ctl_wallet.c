@@ -141,16 +141,16 @@ sessions_are_listed_and_ended(void **state)
 	CTL_STATUS(1, "session end %s zzz", id);
 	CTL_SAID("SESSION", err);
 	CTL_STATUS(0, "session end %s bbb", id);
-	assert_int_equal(redis_do("EXISTS session:{22}").number, 0);
-	assert_int_equal(redis_do("EXISTS session:{11}").number, 1);
+	assert_int_equal(redis_do("HEXISTS {a:%s}:sessions bbb", id).number, 0);
+	assert_int_equal(redis_do("HEXISTS {a:%s}:sessions aaa", id).number, 1);
 	CTL_STATUS(0, "wallet link %s " WALLET, id);
 	CTL_STATUS(0, "--json wallet unlink %s " WALLET, id); /* ends its sessions */
 	assert_string_equal(json_at("sessions_ended"), "1");
-	assert_int_equal(redis_do("EXISTS session:{11}").number, 0);
+	assert_int_equal(redis_do("HEXISTS {a:%s}:sessions aaa", id).number, 0);
 	CTL_STATUS(0, "--json session end %s --all", id);
 	assert_string_equal(json_at("sessions_ended"), "2");
 	assert_int_equal(redis_do("EXISTS {a:%s}:sessions", id).number, 0);
-	assert_int_equal(redis_do("EXISTS session:{33}").number, 0);
+	assert_int_equal(redis_do("HEXISTS {a:%s}:sessions ccc", id).number, 0);
 }
 
 static void
