@@ -106,7 +106,6 @@ DR_UNIT_TESTS += \
 	tests/unit/test_siwe \
 	tests/unit/test_siwe_vectors
 endif
-tests_unit_test_chain_rpc_SOURCES = tests/unit/test_chain_rpc.c operator/chain_rpc.c
 tests_unit_test_chain_scan_SOURCES = tests/unit/test_chain_scan.c operator/chain_scan.c
 check_PROGRAMS += $(DR_UNIT_TESTS)
 TESTS += $(DR_UNIT_TESTS)

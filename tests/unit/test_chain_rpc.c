@@ -6,7 +6,7 @@
 
 #include <json-c/json.h>
 
-#include "operator/chain_rpc.h"
+#include "gateway/chain_rpc.h"
 
 #define PATH "/secret-of-the-node"
 
