@@ -35,6 +35,8 @@ struct dr_price_variant {
 
 struct dr_price {
 	int64_t effective_from_ms; /* wall clock */
+	const char
+	    *source;   /* where the operator has it from: a page's address, a word */
 	char date[11]; /* "2026-10-01", as in the file: stands in ledger and receipt */
 	struct dr_price_tier *tiers;       /* owned */
 	size_t n_tiers;                    /* >= 1 */

@@ -186,7 +186,7 @@ static void
 read_row(struct dr_reader *r, struct dr_models *models, const struct dr_model *model,
     struct dr_price *price, struct json_object *row)
 {
-	const char *date;
+	const char *date, *text;
 	int64_t nano;
 
 	if (!json_object_is_type(row, json_type_object)) {
@@ -194,7 +194,8 @@ read_row(struct dr_reader *r, struct dr_models *models, const struct dr_model *m
 		return;
 	}
 	dr_reader_only(r, row, price_fields);
-	(void)dr_reader_text(r, row, "source", true);
+	text = dr_reader_text(r, row, "source", true);
+	price->source = dr_models_keep(models, dr_strdup(text != NULL ? text : ""));
 	date = dr_reader_text(r, row, "effective_from", true);
 	if (date != NULL && dr_date_parse(date, &price->effective_from_ms))
 		memcpy(price->date, date, sizeof price->date);

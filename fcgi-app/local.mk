@@ -90,6 +90,10 @@ libderouter_a_SOURCES += \
 	fcgi-app/gateway/breaker.h \
 	fcgi-app/gateway/chain_rpc.c \
 	fcgi-app/gateway/chain_rpc.h \
+	fcgi-app/gateway/deposit_health.c \
+	fcgi-app/gateway/deposit_health.h \
+	fcgi-app/gateway/deposit_list.c \
+	fcgi-app/gateway/deposit_list.h \
 	fcgi-app/gateway/drain.c \
 	fcgi-app/gateway/drain.h \
 	fcgi-app/gateway/endpoint.c \
@@ -198,6 +202,8 @@ DR_LUA = \
 	fcgi-app/scripts/deposit_advance.lua \
 	fcgi-app/scripts/deposit_claim.lua \
 	fcgi-app/scripts/deposit_credit.lua \
+	fcgi-app/scripts/deposit_health.lua \
+	fcgi-app/scripts/deposit_list.lua \
 	fcgi-app/scripts/deposit_load.lua \
 	fcgi-app/scripts/deposit_lock.lua \
 	fcgi-app/scripts/deposit_mark.lua \

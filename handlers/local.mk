@@ -1,6 +1,9 @@
 libderouter_a_SOURCES += \
 	handlers/api_json.c \
 	handlers/api_json.h \
+	handlers/api_config.c \
+	handlers/api_deposit_info.c \
+	handlers/api_deposits.c \
 	handlers/api_keys.c \
 	handlers/api_keys.h \
 	handlers/api_keys_body.c \
@@ -9,6 +12,7 @@ libderouter_a_SOURCES += \
 	handlers/api_ledger.h \
 	handlers/api_ledger_csv.c \
 	handlers/api_me.c \
+	handlers/api_models.c \
 	handlers/api_requests.c \
 	handlers/api_usage.c \
 	handlers/auth_sessions.c \
@@ -26,6 +30,8 @@ libderouter_a_SOURCES += \
 	handlers/messages.c \
 	handlers/metrics.c \
 	handlers/models.c \
+	handlers/provider_alias.c \
+	handlers/provider_alias.h \
 	handlers/receipt.c \
 	handlers/responses.c \
 	handlers/usage_sums.c \

@@ -19,9 +19,9 @@
 #include "gateway/stream_read.h"
 #include "handlers/api_json.h"
 #include "handlers/handlers.h"
+#include "handlers/provider_alias.h"
 
 #define MAX_ANSWER (128 * 1024)
-#define ALIAS_HEX  8
 #define MOST_ROWS  20000 /* twice what a stream of requests is trimmed to */
 
 struct receipt_call {
@@ -32,31 +32,12 @@ struct receipt_call {
 	struct dr_strbuf found; /* what is known of a request without a receipt */
 };
 
-/*
- * The same provider has the same alias in all receipts of an account, and another one
- * in those of another. The key of the secrets goes in: without it, whoever guesses a
- * name could tell whether it is right.
- */
-static void
-alias_of(const struct dr_seal_key *key, const char *account, const char *provider,
-    char out[2 + ALIAS_HEX + 1])
-{
-	char text[DR_SEAL_KEY_BYTES + 256], sha[DR_SHA256_HEX];
-
-	memcpy(text, key->bytes, DR_SEAL_KEY_BYTES);
-	snprintf(text + DR_SEAL_KEY_BYTES, sizeof text - DR_SEAL_KEY_BYTES, "%s/%s",
-	    account, provider);
-	dr_sha256_hex(text, DR_SEAL_KEY_BYTES + strlen(text + DR_SEAL_KEY_BYTES), sha);
-	dr_wipe(text, sizeof text);
-	snprintf(out, 2 + ALIAS_HEX + 1, "p_%.*s", ALIAS_HEX, sha);
-}
-
 static void
 clean_attempts(
     struct json_object *receipt, const struct dr_seal_key *key, const char *account)
 {
 	struct json_object *attempts = json_object_object_get(receipt, "attempts");
-	char alias[2 + ALIAS_HEX + 1];
+	char alias[PROVIDER_ALIAS_SIZE];
 
 	if (!json_object_is_type(attempts, json_type_array))
 		return;
@@ -65,7 +46,7 @@ clean_attempts(
 		const char *name =
 		    json_object_get_string(json_object_object_get(attempt, "provider"));
 
-		alias_of(key, account, name != NULL ? name : "", alias);
+		provider_alias(key, account, name != NULL ? name : "", alias);
 		json_object_object_add(
 		    attempt, "provider", json_object_new_string(alias));
 		json_object_object_del(attempt, "why"); /* the provider's words */

@@ -9,5 +9,7 @@
 /* A member with the address as people know it: with its checksum (EIP-55), or in lower
  * case in a build without the wallet login. */
 void wallet_text_add(struct dr_strbuf *out, const char *name, const char *lower);
+/* The same as a value alone. */
+void wallet_text_write(struct dr_strbuf *out, const char *lower);
 
 #endif

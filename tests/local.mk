@@ -40,6 +40,7 @@ DR_UNIT_TESTS = \
 	tests/unit/test_ctl_wallet \
 	tests/unit/test_deposit_scripts \
 	tests/unit/test_erc20 \
+	tests/unit/test_deposit_health \
 	tests/unit/test_error_body \
 	tests/unit/test_extras \
 	tests/unit/test_fcgi_conn \

@@ -411,6 +411,8 @@ on_read(struct dr_store_call *call, enum dr_error err, const struct dr_reply *re
 				    dr_reply_string(dr_reply_at(hash, f), NULL),
 				    dr_reply_int(dr_reply_at(hash, f + 1), 0));
 		}
+		if (read->more != NULL)
+			read->more(read, samples);
 		dr_samples_write(samples, &read->text);
 		dr_samples_free(&samples);
 		if (read->text.failed)

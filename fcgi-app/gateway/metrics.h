@@ -38,6 +38,7 @@ enum dr_metric {
 };
 
 struct dr_metrics; /* opaque: one per process */
+struct dr_samples;
 
 /* `collect` sets the gauges before each write. */
 struct dr_metrics *dr_metrics_new(struct dr_loop *loop, struct dr_store *store,
@@ -65,6 +66,8 @@ void dr_metrics_write(struct dr_metrics *metrics, bool last);
 struct dr_metrics_read {
 	struct dr_store_call call;
 	struct dr_strbuf text; /* Prometheus text format 0.0.4 */
+	/* NULL, or adds samples of what is no process' own (metrics_text.h). */
+	void (*more)(struct dr_metrics_read *, struct dr_samples *);
 	void (*done)(struct dr_metrics_read *, enum dr_error);
 };
 
