@@ -46,7 +46,7 @@ const requestTable = (rows) => table([
 const ledgerTable = (rows) => table([
   { name: 'Type', main: true, cell: (row) => badge(...(TYPES[row.type] ?? ['plain', row.type])) },
   { name: 'Time', cell: (row) => moment(row.time) },
-  { name: 'What', cell: (row) => (row.request ? receiptLink(row.request, row.model ?? row.request, 'a') : row.reason || row.key || '–') },
+  { name: 'What', cell: (row) => (row.request ? receiptLink(row.request, row.model || row.request, 'a') : row.reason || row.key || '–') },
   { name: 'Amount', num: true, phone: 'end', cell: (row) => usd(row.usd, { fixed: true, sign: true }) },
   { name: 'Balance', num: true, cell: (row) => usd(row.balance_usd, { fixed: true }) },
 ], rows, { caption: 'Ledger, newest first', compact: true });
