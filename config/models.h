@@ -44,6 +44,8 @@ struct dr_price {
 	const char *const *tools;          /* NULL-terminated: see dr_price_offers() */
 	struct dr_price_variant *variants; /* owned; in the file's order */
 	size_t n_variants;
+	const struct dr_price *list; /* the row as it stands in the file, without the
+				      * operator's markup; NULL in that one itself */
 };
 
 struct dr_model {

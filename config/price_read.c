@@ -49,7 +49,7 @@ read_price(struct dr_reader *r, struct json_object *object, const char *field,
 	if (!dr_reader_decimal(r, object, field, otherwise < 0, otherwise < 0 ? 1 : 0,
 		MAX_PRICE, &nano))
 		return otherwise < 0 ? 0 : otherwise;
-	return with_markup(r, nano);
+	return nano;
 }
 
 static void
@@ -204,9 +204,34 @@ read_row(struct dr_reader *r, struct dr_models *models, const struct dr_model *m
 		    r, "effective_from", "must be a date such as \"2026-10-01\"");
 	read_tiers(r, models, price, row);
 	if (dr_reader_decimal(r, row, "web_search", false, 0, MAX_SEARCH, &nano))
-		price->web_search = with_markup(r, nano);
+		price->web_search = nano;
 	read_tools(r, models, model, price, row);
 	read_variants(r, models, price, row);
+}
+
+/* The row so far becomes the list's; what is charged is a copy of it, each price with
+ * the markup. */
+static void
+mark_up(struct dr_reader *r, struct dr_models *models, struct dr_price *price)
+{
+	struct dr_price *list = dr_models_keep(models, dr_calloc(1, sizeof *list));
+
+	*list = *price;
+	price->list = list;
+	price->web_search = with_markup(r, list->web_search);
+	price->tiers =
+	    dr_models_keep(models, dr_calloc(price->n_tiers + 1, sizeof *price->tiers));
+	for (size_t i = 0; i < price->n_tiers; i++) {
+		const struct dr_price_tier *from = &list->tiers[i];
+
+		price->tiers[i] =
+		    (struct dr_price_tier){ .above_tokens = from->above_tokens,
+			    .input = with_markup(r, from->input),
+			    .output = with_markup(r, from->output),
+			    .cache_read = with_markup(r, from->cache_read),
+			    .cache_write_5m = with_markup(r, from->cache_write_5m),
+			    .cache_write_1h = with_markup(r, from->cache_write_1h) };
+	}
 }
 
 static int
@@ -256,6 +281,7 @@ dr_prices_read(struct dr_reader *r, struct dr_models *models, struct dr_model *m
 
 		read_row(r, models, model, &model->prices[i],
 		    json_object_array_get_idx(list, i));
+		mark_up(r, models, &model->prices[i]);
 		dr_reader_leave(r, mark);
 	}
 	if (!r->failed) {

@@ -21,9 +21,11 @@ struct verification {
 	struct ctl *ctl;
 	const char *account;
 	bool receipts;
-	int64_t balance;           /* after the rows so far */
-	struct ctl_sums *spent;    /* "spent:KID:WINDOW" */
-	struct ctl_sums *requests; /* id -> rows: 1 charge, 2 abandoned, 3 both */
+	bool trimmed;               /* rows before the first one stand in a file */
+	int64_t balance;            /* after the rows so far */
+	struct ctl_sums *spent;     /* "spent:KID:WINDOW" */
+	struct ctl_sums *requests;  /* id -> rows: 1 charge, 2 abandoned, 3 both */
+	struct ctl_sums *abandoned; /* id -> what its abandoned row has charged */
 	unsigned long rows, differences;
 	struct dr_strbuf told; /* a line for each difference */
 };
@@ -68,7 +70,10 @@ add_spent(struct verification *v, const struct ctl_reply *fields, int64_t nano)
 	ctl_sums_add(v->spent, name, nano);
 }
 
-/* A request is charged once; one that was abandoned may be settled late, once. */
+/*
+ * A request is charged once; one that was abandoned may be settled late, once: then the
+ * late row names what the abandoned one has charged (rows of older versions do not).
+ */
 static void
 count_request(struct verification *v, const char *row, const struct ctl_reply *fields,
     bool abandoned)
@@ -82,9 +87,17 @@ count_request(struct verification *v, const char *row, const struct ctl_reply *f
 	snprintf(
 	    where, sizeof where, "row %s: request %s: rows before this one", row, id);
 	/* the abandoned row of a late one may have been trimmed */
-	if (before != wanted && !(late && before == 0))
+	if (before != wanted && !(late && before == 0 && v->trimmed))
 		differs(v, where, wanted, before);
 	ctl_sums_add(v->requests, id, abandoned ? 2 : 1);
+	if (abandoned)
+		ctl_sums_add(v->abandoned, id, -ctl_field_number(fields, "nano"));
+	if (!late || before != 2 || ctl_field(fields, "was")[0] == '\0')
+		return;
+	snprintf(where, sizeof where,
+	    "row %s: request %s: charged when it was abandoned", row, id);
+	compare(
+	    v, where, ctl_sums_get(v->abandoned, id), ctl_field_number(fields, "was"));
 }
 
 /* The receipt, where it is still there, says the same charge. */
@@ -231,6 +244,7 @@ look(struct verification *v, const struct ctl_reply *books, bool *changed)
 	bool ok = true;
 
 	v->balance = ctl_field_number(&books->items[2], "balance");
+	v->trimmed = ctl_field(&books->items[2], "until")[0] != '\0';
 	ctl_sums_take(v->spent, &books->items[2], "spent:");
 	ctl_account_key(v->account, "ledger", key);
 	if (books->items[0].text[0] != '\0')
@@ -254,7 +268,8 @@ verify_account(struct ctl *ctl, const char *account, void *arg)
 			.account = account,
 			.receipts = run->receipts,
 			.spent = ctl_sums_new(),
-			.requests = ctl_sums_new() };
+			.requests = ctl_sums_new(),
+			.abandoned = ctl_sums_new() };
 		struct ctl_reply books;
 
 		dr_strbuf_init(&v.told, MAX_TOLD);
@@ -272,6 +287,7 @@ verify_account(struct ctl *ctl, const char *account, void *arg)
 		dr_strbuf_fini(&v.told);
 		ctl_sums_free(&v.spent);
 		ctl_sums_free(&v.requests);
+		ctl_sums_free(&v.abandoned);
 	}
 	return ok;
 }

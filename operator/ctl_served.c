@@ -24,8 +24,29 @@ static const struct {
 	{ "cr", "#cache_read_tokens" },
 	{ "out", "#output_tokens" },
 	{ "web", "#web_searches" },
+	{ "list", "#list_nano_usd" },
 	{ "nano", "#charged_nano_usd" },
 };
+#define CHARGED (DR_N_ELEMENTS(what) - 1)
+#define LISTED  (DR_N_ELEMENTS(what) - 2)
+
+/*
+ * What the request cost in all. A late row names what its abandoned one has booked, of
+ * which nobody knew then who served it; the tokens are all in the late one.
+ */
+static int64_t
+charged(const struct ctl_reply *fields)
+{
+	return -ctl_field_number(fields, "nano") + ctl_field_number(fields, "was");
+}
+
+/* By the vendor's list. Rows of older versions do not tell: they count as charged. */
+static int64_t
+listed(const struct ctl_reply *fields)
+{
+	return ctl_field(fields, "list")[0] != '\0' ? ctl_field_number(fields, "list")
+						    : charged(fields);
+}
 
 void
 ctl_served_add(struct ctl_sums *sums, const char *id, const struct ctl_reply *fields)
@@ -40,8 +61,9 @@ ctl_served_add(struct ctl_sums *sums, const char *id, const struct ctl_reply *fi
 	for (size_t i = 0; i < DR_N_ELEMENTS(what); i++) {
 		const char *field = what[i].field;
 		int64_t n = strcmp(field, "requests") == 0 ? !late
-			    : strcmp(field, "nano") == 0
-				? -ctl_field_number(fields, field)
+			    : strcmp(field, "nano") == 0   ? charged(fields)
+			    : strcmp(field, "list") == 0
+				? listed(fields)
 				: ctl_field_number(fields, field);
 
 		snprintf(name, sizeof name, "served:%s:%.10s:%s", provider, day, field);
@@ -70,7 +92,7 @@ list_day(void *arg, const char *name, int64_t n)
 {
 	struct listing *l = arg;
 	char provider[DR_MAX_PROVIDER_NAME + 1], day[11], field[16], other[256];
-	int64_t nano = 0;
+	int64_t sum[DR_N_ELEMENTS(what)];
 
 	if (sscanf(name, "served:%64[^:]:%10[^:]:%15s", provider, day, field) != 3 ||
 	    strcmp(field, "requests") != 0)
@@ -85,10 +107,11 @@ list_day(void *arg, const char *name, int64_t n)
 	for (size_t i = 1; i < DR_N_ELEMENTS(what); i++) {
 		snprintf(other, sizeof other, "served:%s:%s:%s", provider, day,
 		    what[i].field);
-		nano = ctl_sums_get(l->sums, other);
-		ctl_table_number(l->table, nano);
+		sum[i] = ctl_sums_get(l->sums, other);
+		ctl_table_number(l->table, sum[i]);
 	}
-	ctl_table_usd(l->table, nano);
+	ctl_table_usd(l->table, sum[LISTED]);
+	ctl_table_usd(l->table, sum[CHARGED]);
 }
 
 static bool
@@ -108,11 +131,12 @@ read_day(const char *name, const char *value, char day[DR_CLOCK_TEXT])
 static struct ctl_table *
 new_table(void)
 {
-	const char *columns[DR_N_ELEMENTS(what) + 4] = { "provider", "day" };
+	const char *columns[DR_N_ELEMENTS(what) + 5] = { "provider", "day" };
 	size_t n = 2;
 
 	for (size_t i = 0; i < DR_N_ELEMENTS(what); i++)
 		columns[n++] = what[i].column;
+	columns[n++] = "list_usd";
 	columns[n++] = "charged_usd";
 	columns[n] = NULL;
 	return ctl_table_new(columns);

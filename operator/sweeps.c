@@ -148,6 +148,22 @@ look_through(struct sweeps *sweeps, struct look *look)
 	dr_args_eval(&args, sweeps->watcher->store, &dr_script_sweep, &look->call);
 }
 
+/* Nobody of ours writes such a line; left there it would be found in each round. */
+static void
+forget_line(struct sweeps *sweeps, const char *name, size_t len)
+{
+	struct dr_script_args args;
+	const char key[] = DR_SCHEMA_INDEX;
+
+	dr_log_error(
+	    watcher, "sweeps: the index names \"%.40s\", no account: taken out", name);
+	dr_args_begin(&args, key);
+	dr_args_text(&args, "ZREM");
+	dr_args_text(&args, key);
+	dr_args_bytes(&args, name, len);
+	dr_args_command(&args, sweeps->watcher->store);
+}
+
 /* False: no account that we know to write. */
 static bool
 read_line(
@@ -157,8 +173,7 @@ read_line(
 	const char *name = dr_reply_string(account, &len);
 
 	if (len != DR_ACCOUNT_LEN) {
-		dr_log_error(
-		    watcher, "sweeps: the index names \"%.40s\", no account", name);
+		forget_line(look->sweeps, name, len);
 		return false;
 	}
 	memcpy(look->account, name, len + 1);

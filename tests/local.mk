@@ -75,6 +75,7 @@ DR_UNIT_TESTS = \
 	tests/unit/test_provider_spare \
 	tests/unit/test_provider_state \
 	tests/unit/test_providers \
+	tests/unit/test_resend \
 	tests/unit/test_rest \
 	tests/unit/test_recent \
 	tests/unit/test_rfc3339 \

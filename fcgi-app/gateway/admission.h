@@ -130,6 +130,7 @@ void dr_admission_free_slot(struct dr_admission *admission, struct dr_ticket *ti
 /* What became of a booked request. Everything is copied. */
 struct dr_settlement {
 	int64_t charge_nano;
+	int64_t list_nano; /* the same without the operator's markup */
 	struct dr_usage usage;
 	bool estimated;
 	const char *model;      /* served */

@@ -22,7 +22,7 @@
 #include "scripts/scripts.h"
 
 #define N_KEYS 6
-#define N_ARGS 19
+#define N_ARGS 20
 
 struct settlement {
 	unsigned magic;
@@ -40,31 +40,47 @@ struct settlement {
 
 /* ---- as bytes: for the spool, and to be kept ---- */
 
-/* The settlement's own layout: another number of arguments is another layout. */
+/*
+ * Whole numbers of 32 bits: the version, which tells how many keys and arguments there
+ * are, and the length of each; from the next multiple of eight bytes on the head; then
+ * the bytes of each. A later program has more arguments and still reads this.
+ */
+#define PACKED_VERSION(n) (UINT32_C(1) << 16 | (n))
+#define N_ARGS_BEFORE     19 /* before the price without markup came */
+
 struct packed_head {
-	uint32_t version;
-	uint32_t lens[N_KEYS + N_ARGS];
 	int64_t charge_nano;
 	char account[DR_ACCOUNT_LEN + 1];
 	char request_id[DR_REQUEST_ID_SIZE];
 };
-#define PACKED_VERSION (UINT32_C(1) << 16 | (N_KEYS + N_ARGS))
+
+struct packed_lens {
+	uint32_t version;
+	uint32_t lens[(N_KEYS + N_ARGS) | 1]; /* an odd number: the head is aligned */
+};
+
+static size_t
+head_at(size_t n)
+{
+	return (sizeof(uint32_t) * (1 + n) + 7) / 8 * 8;
+}
 
 static void
 pack(const struct settlement *s, struct dr_strbuf *out)
 {
+	struct packed_lens lens = { .version = PACKED_VERSION(N_KEYS + N_ARGS) };
 	struct packed_head head;
 
 	memset(&head, 0, sizeof head); /* padding too: it goes to disk */
-	head.version = PACKED_VERSION;
 	head.charge_nano = s->charge_nano;
 	memcpy(head.account, s->account, sizeof head.account);
 	memcpy(head.request_id, s->request_id, sizeof head.request_id);
-	for (size_t i = 0; i < DR_N_ELEMENTS(head.lens); i++)
-		head.lens[i] = (uint32_t)s->list[i].len;
+	for (size_t i = 0; i < N_KEYS + N_ARGS; i++)
+		lens.lens[i] = (uint32_t)s->list[i].len;
 	dr_strbuf_init(out, DR_SPOOL_MAX_PAYLOAD);
+	dr_strbuf_add(out, &lens, head_at(N_KEYS + N_ARGS));
 	dr_strbuf_add(out, &head, sizeof head);
-	for (size_t i = 0; i < DR_N_ELEMENTS(head.lens); i++)
+	for (size_t i = 0; i < N_KEYS + N_ARGS; i++)
 		dr_strbuf_add(out, s->list[i].data, s->list[i].len);
 }
 
@@ -94,25 +110,50 @@ settlement_new(struct dr_admission *admission, const struct dr_arg *list)
 	return s;
 }
 
-/* NULL: no settlement, or one of another version. */
+/* How many keys and arguments these bytes hold; 0: none that we can read. */
+static size_t
+packed_words(const char *bytes, size_t len, uint32_t *lens)
+{
+	static const size_t known[] = { N_KEYS + N_ARGS, N_KEYS + N_ARGS_BEFORE };
+	uint32_t version;
+
+	if (len < sizeof version)
+		return 0;
+	memcpy(&version, bytes, sizeof version);
+	for (size_t i = 0; i < DR_N_ELEMENTS(known); i++) {
+		size_t n = known[i];
+
+		if (version != PACKED_VERSION(n))
+			continue;
+		if (len < head_at(n) + sizeof(struct packed_head))
+			return 0;
+		memcpy(lens, bytes + sizeof version, n * sizeof *lens);
+		return n;
+	}
+	return 0;
+}
+
+/* NULL: no settlement, or one of an unknown version. What an older one does not say is
+ * empty. */
 static struct settlement *
 unpack(struct dr_admission *admission, const char *bytes, size_t len)
 {
 	struct packed_head head;
 	struct dr_arg list[N_KEYS + N_ARGS];
+	uint32_t lens[N_KEYS + N_ARGS];
 	struct settlement *s;
-	size_t at = sizeof head;
+	size_t n = packed_words(bytes, len, lens), at = head_at(n) + sizeof head;
 
-	if (len < sizeof head)
+	if (n == 0)
 		return NULL;
-	memcpy(&head, bytes, sizeof head);
-	if (head.version != PACKED_VERSION)
-		return NULL;
+	memcpy(&head, bytes + head_at(n), sizeof head);
 	for (size_t i = 0; i < DR_N_ELEMENTS(list); i++) {
-		if (head.lens[i] > len - at)
+		uint32_t word = i < n ? lens[i] : 0;
+
+		if (word > len - at)
 			return NULL;
-		list[i] = (struct dr_arg){ bytes + at, head.lens[i] };
-		at += head.lens[i];
+		list[i] = (struct dr_arg){ bytes + at, word };
+		at += word;
 	}
 	if (at != len || head.account[DR_ACCOUNT_LEN] != '\0' ||
 	    head.request_id[sizeof head.request_id - 1] != '\0')
@@ -339,6 +380,7 @@ gather(struct dr_script_args *args, const struct dr_booking *b,
 	dr_args_text(args, s->estimated ? "estimated" : "");
 	dr_args_number(args, s->status);
 	dr_args_text(args, s->error);
+	dr_args_number(args, s->list_nano);
 	DR_ASSERT(args->n_keys == N_KEYS && args->n == N_KEYS + N_ARGS);
 }
 

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "gateway/access_log.h"
+#include "gateway/drain.h"
 #include "gateway/gateway.h"
 
 static struct dr_metrics *
@@ -63,6 +64,9 @@ dr_metrics_request(struct dr_request *req, int64_t charge_nano)
 		    dr_outcome_name(req->attempts[i].outcome), NULL);
 	if (req->n_sent > 0)
 		count_tokens(req, charge_nano);
+	if (req->n_sent > 0 && req->err == DR_ERR_CLIENT_GONE)
+		dr_metrics_count(metrics_of(req), DR_METRIC_ABORTS, 1,
+		    dr_drain_said(req), NULL, NULL);
 	if (req->up.tap != NULL && req->head_sent && req->first_byte_ms != 0)
 		dr_metrics_observe(metrics_of(req), DR_METRIC_FIRST_TOKEN,
 		    (req->first_byte_ms - req->received_ms) * 1000);
@@ -106,6 +110,7 @@ dr_metrics_collect(void *gateway)
 	} own[] = { { DR_METRIC_PROCESSES, 1 }, { DR_METRIC_RUNNING, gw->n_requests },
 		{ DR_METRIC_CONNECTIONS, dr_fcgi_connections(gw->fcgi) },
 		{ DR_METRIC_TRANSFERS, dr_http_running(gw->http) },
+		{ DR_METRIC_DRAINS, gw->n_drains },
 		{ DR_METRIC_LEASES, dr_providers_leases(gw->providers) },
 		{ DR_METRIC_UNSETTLED, dr_admission_unsettled(gw->admission) },
 		{ DR_METRIC_SPOOL, dr_admission_spool_bytes(gw->admission) } };

@@ -205,6 +205,8 @@ dr_settle(struct dr_request *req)
 		req->usage = (struct dr_usage){ 0 };
 	booking.charge_nano =
 	    charged ? dr_price_times(req->price, &req->usage, req->price_ppm) : 0;
+	booking.list_nano =
+	    charged ? dr_price_times(req->price->list, &req->usage, req->price_ppm) : 0;
 	dr_strbuf_init(&receipt, MAX_RECEIPT);
 	dr_strbuf_reserve(&receipt, USUAL_RECEIPT);
 	write_receipt(&receipt, req, booking.charge_nano);

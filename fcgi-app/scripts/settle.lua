@@ -9,17 +9,19 @@
 --       6 life of the receipt, ms   7 arrival to take out of the minute, or ''
 --       8 model   9 provider   10 price date   tokens: 11 input   12, 13 written to the cache
 --       for 5 min, for 1 h   14 read from it   15 output   16 web searches
---       17 flags   18 status   19 error
+--       17 flags   18 status   19 error   20 the charge without the operator's markup; '': it is not
+--       known (told by an older version), and taken to be the charge
 -- Gives { 'BOOKED' or 'LATE', balance after }; { 'BEFORE' } where it was booked already.
 --@include common
 local kid, id, window, flags = ARGV[1], ARGV[2], ARGV[4], ARGV[17]
 local charge, giving_back = whole(ARGV[3]), ARGV[5] == ''
-local result = 'BOOKED'
+local list = ARGV[20] and ARGV[20] ~= '' and ARGV[20] or ARGV[3]
+local result, abandoned = 'BOOKED', nil
 
 -- The receipt is the mark of what is booked. One that a sweep left names what was charged.
 local before = call('GET', KEYS[3])
 if before then
-	local abandoned = string.match(before, '^{"abandoned_nano_usd":(%d+),')
+	abandoned = string.match(before, '^{"abandoned_nano_usd":(%d+),')
 	if not abandoned or giving_back then
 		return { 'BEFORE' }
 	end
@@ -66,12 +68,14 @@ end
 if giving_back then
 	return { result, balance }
 end
+-- A late row moves the balance by the difference alone; `was` names what it differs from, so that
+-- its tokens and money can be told together.
 if charge ~= 0 or ARGV[11] ~= '0' or ARGV[12] ~= '0' or ARGV[13] ~= '0' or ARGV[14] ~= '0' or
 	ARGV[15] ~= '0' or ARGV[16] ~= '0' then
 	call('XADD', KEYS[4], '*', 'type', 'charge', 'req', id, 'key', kid, 'nano', text(-charge),
 		'balance', balance_text, 'model', ARGV[8], 'provider', ARGV[9], 'price', ARGV[10],
 		'in', ARGV[11], 'cw5', ARGV[12], 'cw1', ARGV[13], 'cr', ARGV[14], 'out', ARGV[15],
-		'web', ARGV[16], 'flags', flags, 'window', window)
+		'web', ARGV[16], 'flags', flags, 'window', window, 'list', list, 'was', abandoned or '')
 end
 call('XADD', KEYS[5], 'MAXLEN', '~', '10000', '*', 'req', id, 'key', kid, 'model', ARGV[8],
 	'status', ARGV[18], 'error', ARGV[19])

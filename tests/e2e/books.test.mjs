@@ -130,4 +130,15 @@ test('the books add up, and what the provider served is what was asked', async (
   const asked = (await standin.requests()).filter((r) => r.tokens && r.status === 200);
   assert.equal(rows.reduce((sum, row) => sum + row.output_tokens, 0), asked.reduce((sum, r) => sum + r.tokens.output, 0));
   assert.equal(rows.reduce((sum, row) => sum + row.requests, 0), asked.length);
+  for (const row of rows) assert.equal(row.list_nano_usd, row.charged_nano_usd);
+});
+
+test('with a markup, what a provider is owed stands beside what was charged', async () => {
+  const sums = async () => (await stack.json('provider', 'usage')).reduce((sum, row) => ({ list: sum.list + row.list_nano_usd, charged: sum.charged + row.charged_nano_usd }), { list: 0, charged: 0 });
+  const before = await sums(), list = 1000 * 3000 + 50 * 15000;
+  await stack.reload({ markup: '25%' });
+  const got = await ask(key);
+  assert.equal((await until('receipt', async () => { const r = await receiptOf(got.headers['request-id']); return r.status === 200 && r; })).json.charge_nano_usd, list * 1.25);
+  assert.deepEqual(await sums(), { list: before.list + list, charged: before.charged + list * 1.25 });
+  await stack.reload({ markup: '0%' });
 });

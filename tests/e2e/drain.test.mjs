@@ -113,6 +113,15 @@ test('bounded in time', async () => {
   await stack.reload({ drain_on_abort: '50s' });
 });
 
+test('what became of them is counted', async () => {
+  await until('counted', async () => {
+    const { text } = await call(stack.nginx, { method: 'GET', path: '/metrics' });
+    const n = (after) => Number(new RegExp(`^derouter_client_aborts_total\\{after="${after}"\\} (\\d+)$`, 'm').exec(text)?.[1]);
+    assert.match(text, /^derouter_drains_running 0$/m);
+    return n('drained') >= 5 && n('cut') >= 3 && n('not drained') === 1;
+  });
+});
+
 test('a responder that is told to go does not read on for longer than drain_timeout', async () => {
   const who = await customer();
   const id = await leave(who, dialects.messages, `${USAGE} [[stream events=2000 gap_ms=50 bytes=100]]`);

@@ -159,6 +159,29 @@ a_request_that_is_charged_twice_is_found(void **state)
 	CTL_SAID("rows before this one: expected 2, found 3", out);
 }
 
+/* Unless its abandoned row may have been trimmed, a late one has one, and names what it
+ * charged. */
+static void
+a_late_row_needs_its_abandoned_one(void **state)
+{
+	(void)state;
+	write_books();
+	charge(5, 6, "bbbbbb", 0, 850, "two", "late");
+	CTL_STATUS(1, "ledger verify %s", account);
+	CTL_SAID("rows before this one: expected 2, found 0", out);
+	redis_words("HSET {a:%s}:opening until %lld-0 balance 0", account, noon(0));
+	CTL_STATUS(0, "ledger verify %s", account);
+	redis_words(
+	    "XADD {a:%s}:ledger %lld-7 type abandoned req r8 key aaaaaa nano -0 "
+	    "balance 850",
+	    account, noon(5));
+	redis_words("XADD {a:%s}:ledger %lld-8 type charge req r8 key aaaaaa nano -0 "
+		    "balance 850 flags late was 1",
+	    account, noon(5));
+	CTL_STATUS(1, "ledger verify %s", account);
+	CTL_SAID("request r8: charged when it was abandoned: expected 0, found 1", out);
+}
+
 static void
 a_receipt_that_says_something_else_is_found(void **state)
 {
@@ -308,6 +331,34 @@ what_a_provider_served_is_summed_by_day(void **state)
 	assert_string_equal(json_at("1"), "");
 }
 
+/* A row that names it counts by the list; a late one for all that it cost, together
+ * with what the abandoned row had booked. */
+static void
+the_list_price_stands_beside_what_was_charged(void **state)
+{
+	(void)state;
+	write_books();
+	redis_words("XADD {a:%s}:ledger %lld-0 type charge req r7 key aaaaaa nano -12 "
+		    "balance 838 provider one list 10 in 1",
+	    account, noon(6));
+	redis_words(
+	    "XADD {a:%s}:ledger %lld-1 type abandoned req r8 key aaaaaa nano -5 "
+	    "balance 833",
+	    account, noon(6));
+	redis_words("XADD {a:%s}:ledger %lld-2 type charge req r8 key aaaaaa nano -19 "
+		    "balance 814 provider one flags late list 20 was 5 in 1",
+	    account, noon(6));
+	CTL_STATUS(0, "--json provider usage one --since 2026-11-06");
+	assert_string_equal(json_at("0.requests"), "1");
+	assert_string_equal(json_at("0.charged_nano_usd"), "36");
+	assert_string_equal(json_at("0.list_nano_usd"), "30");
+	assert_string_equal(json_at("0.list_usd"), "0.00000003");
+	/* rows of an older version: as charged */
+	CTL_STATUS(
+	    0, "--json provider usage one --since 2026-11-03 --until 2026-11-04");
+	assert_string_equal(json_at("0.list_nano_usd"), "60");
+}
+
 static void
 prices_are_those_of_their_day(void **state)
 {
@@ -329,11 +380,13 @@ main(void)
 		cmocka_unit_test(books_that_add_up_have_no_difference),
 		cmocka_unit_test(every_difference_is_found_and_named),
 		cmocka_unit_test(a_request_that_is_charged_twice_is_found),
+		cmocka_unit_test(a_late_row_needs_its_abandoned_one),
 		cmocka_unit_test(a_receipt_that_says_something_else_is_found),
 		cmocka_unit_test(rows_come_as_a_table_csv_or_json_between_two_moments),
 		cmocka_unit_test(what_is_trimmed_stands_in_the_file_and_in_the_opening),
 		cmocka_unit_test(trimming_forgets_windows_that_are_long_over),
 		cmocka_unit_test(what_a_provider_served_is_summed_by_day),
+		cmocka_unit_test(the_list_price_stands_beside_what_was_charged),
 		cmocka_unit_test(prices_are_those_of_their_day),
 	};
 

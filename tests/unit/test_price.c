@@ -88,6 +88,9 @@ the_markup_is_exact_and_rounded_up_per_price(void **state)
 
 		assert_int_equal(tier->input, rows[i].input);
 		assert_int_equal(tier->cache_read, rows[i].read);
+		tier = price_now(models, "m")->list->tiers; /* as the vendor has it */
+		assert_int_equal(tier->input, 3000000000);
+		assert_int_equal(tier->cache_read, 1);
 		dr_models_free(&models);
 	}
 	assert_null(load_marked_up(MODEL("m", PLAIN), "a lot"));

@@ -257,6 +257,27 @@ a_broken_account_is_reported_and_the_others_are_booked(void **state)
 	assert_true(redis_do("ZSCORE open " A).number >= now);
 }
 
+/* Such a line is told of once, and nobody is kept from what is due by it. */
+static void
+what_is_no_account_leaves_the_index(void **state)
+{
+	int64_t now;
+
+	(void)state;
+	redis_do("FLUSHALL");
+	now = redis_now();
+	redis_do("ZADD open 1 nonsense 2 far-too-long-for-any-account");
+	open_account(B, "cccccc");
+	leave_entries(B, "cccccc", 1, now - 5000);
+	in_index(B, now - 3000);
+	CTL_STATUS(0, "--once sweeps " SWEPT);
+	CTL_SAID("the index names \"nonsense\", no account: taken out", err);
+	assert_int_equal(number(B, "running"), 0);
+	assert_int_equal(redis_do("EXISTS open").number, 0);
+	CTL_STATUS(0, "--once sweeps " SWEPT);
+	assert_null(strstr(err, "no account"));
+}
+
 int
 main(void)
 {
@@ -267,6 +288,7 @@ main(void)
 		cmocka_unit_test(many_are_booked_in_pieces),
 		cmocka_unit_test(
 		    nothing_is_swept_before_redis_was_there_for_long_enough),
+		cmocka_unit_test(what_is_no_account_leaves_the_index),
 		cmocka_unit_test(
 		    a_broken_account_is_reported_and_the_others_are_booked),
 	};

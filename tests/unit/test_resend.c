@@ -1,0 +1,131 @@
+/*
+ * Settlements that are sent again: those that another version of this program has left
+ * on disk, and those that a Redis which took over does not have.
+ */
+#include "admission_fixture.h"
+
+#include <fcntl.h>
+
+#include "gateway/spool_record.h"
+
+static struct attempt attempt; /* of the test that runs */
+
+static void
+admit(int64_t estimate)
+{
+	struct dr_admit_query query = usual();
+
+	query.estimate_nano = estimate;
+	assert_int_equal(reserve(&attempt, &query), DR_OK);
+}
+
+/* A field of the ledger's newest row. */
+#define NEWEST(field)                                                                  \
+	"local row = redis.call('XREVRANGE', '" KEY(                                   \
+	    "ledger") "', '+', '-', 'COUNT', 1)[1][2]\n"                               \
+		      "for i = 1, #row, 2 do if row[i] == '" field                     \
+		      "' then return row[i + 1] end end"
+
+static void
+check_newest(const char *list, const char *nano)
+{
+	static struct dr_script list_script = SCRIPT("newest_list", NEWEST("list"));
+	static struct dr_script nano_script = SCRIPT("newest_nano", NEWEST("nano"));
+
+	assert_string_equal(run(store, &list_script).text, list);
+	assert_string_equal(run(store, &nano_script).text, nano);
+}
+
+/* ---- a version before ---- */
+
+/* As the program wrote it that did not know the price without markup. */
+struct packed_before {
+	uint32_t version;
+	uint32_t lens[25];
+	int64_t charge_nano;
+	char account[DR_ACCOUNT_LEN + 1];
+	char request_id[DR_REQUEST_ID_SIZE];
+};
+
+static void
+pack_before(const char *id, const char *charge, struct dr_strbuf *out)
+{
+	const char *const words[25] = { KEY("account"), KEY("open:x7y8z9"), "",
+		KEY("ledger"), KEY("requests"), KEY("recent:x7y8z9"), "x7y8z9", id,
+		charge, "total", "{\"id\":\"req\"", "600000", "", "m1", "p1",
+		"2026-10-01", "812", "0", "0", "0", "344", "0", "", "200", "" };
+	struct packed_before head;
+	char receipt[DR_SCHEMA_KEY_SIZE];
+	struct dr_strbuf payload;
+
+	memset(&head, 0, sizeof head);
+	head.version = UINT32_C(1) << 16 | 25;
+	head.charge_nano = strtoll(charge, NULL, 10);
+	snprintf(head.account, sizeof head.account, "%s", ACCOUNT);
+	snprintf(head.request_id, sizeof head.request_id, "%s", id);
+	dr_schema_key(receipt, ACCOUNT, "receipt", id);
+	for (size_t i = 0; i < 25; i++)
+		head.lens[i] = (uint32_t)strlen(i == 2 ? receipt : words[i]);
+	dr_strbuf_init(&payload, DR_SPOOL_MAX_PAYLOAD);
+	dr_strbuf_add(&payload, &head, sizeof head);
+	for (size_t i = 0; i < 25; i++)
+		dr_strbuf_adds(&payload, i == 2 ? receipt : words[i]);
+	dr_spool_record_add(out, dr_clock_wall_ms(), payload.data, payload.len);
+	dr_strbuf_fini(&payload);
+}
+
+/* The process was replaced by a newer one while Redis was away. */
+static void
+a_record_of_the_version_before_is_booked(void **state)
+{
+	struct dr_strbuf bytes;
+	char path[128];
+	int fd;
+
+	(void)state;
+	open_account(1000);
+	add_key("x7y8z9", "");
+	admit(100);
+	dr_strbuf_init(&bytes, 1 << 20);
+	pack_before(the_id, "40", &bytes);
+	snprintf(path, sizeof path, "%s/spool/1-before.spool", redis.dir);
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0600);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, bytes.data, bytes.len), bytes.len);
+	close(fd);
+	dr_strbuf_fini(&bytes);
+	TURN_UNTIL(account_number("balance") == 960);
+	TURN_UNTIL(access(path, F_OK) != 0);
+	assert_int_equal(account_number("running"), 0);
+	check_newest("40", "-40"); /* the list price is taken to be the charge */
+	settle(&attempt, 40);      /* once, whoever tells it */
+	assert_int_equal(account_number("balance"), 960);
+	audit();
+}
+
+static void
+the_price_without_markup_is_kept_on_the_way(void **state)
+{
+	struct dr_settlement settlement = costs(45);
+
+	(void)state;
+	open_account(1000);
+	add_key("x7y8z9", "");
+	admit(100);
+	settlement.list_nano = 40;
+	begin_settle(&attempt, &settlement);
+	TURN_UNTIL(dr_admission_unsettled(admission) == 0);
+	check_newest("40", "-45");
+	audit();
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_record_of_the_version_before_is_booked),
+		cmocka_unit_test(the_price_without_markup_is_kept_on_the_way),
+	};
+
+	return cmocka_run_group_tests(tests, admission_setup, admission_teardown);
+}
