@@ -30,6 +30,8 @@ libderouter_a_SOURCES += \
 	handlers/messages.c \
 	handlers/metrics.c \
 	handlers/models.c \
+	handlers/openapi.c \
+	handlers/openapi.h \
 	handlers/provider_alias.c \
 	handlers/provider_alias.h \
 	handlers/receipt.c \
@@ -47,4 +49,10 @@ libderouter_a_SOURCES += \
 	handlers/wallet_proof.c \
 	handlers/wallet_proof.h
 endif
-EXTRA_DIST += handlers/README.md
+nodist_libderouter_a_SOURCES += handlers/openapi_json.c
+CLEANFILES += handlers/openapi_json.c
+EXTRA_DIST += handlers/README.md handlers/embed_text.sh handlers/openapi.json
+
+handlers/openapi_json.c: handlers/openapi.json handlers/embed_text.sh
+	$(AM_V_GEN)$(MKDIR_P) handlers && cd $(srcdir) && \
+		handlers/embed_text.sh handlers/openapi.json dr_openapi_json >$(abs_builddir)/$@.new && mv $(abs_builddir)/$@.new $(abs_builddir)/$@

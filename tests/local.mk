@@ -66,6 +66,7 @@ DR_UNIT_TESTS = \
 	tests/unit/test_metrics_text \
 	tests/unit/test_models \
 	tests/unit/test_money \
+	tests/unit/test_openapi \
 	tests/unit/test_price \
 	tests/unit/test_probes \
 	tests/unit/test_provider_record \

@@ -121,7 +121,9 @@ test('where to pay, with checksums, and how well it is followed', async () => {
 
 test('from 402 to 200: the same key, one poll after the deposit is confirmed', async () => {
   const who = await logIn();
-  const key = await stack.key_of(who.account);
+  const made = await post('/api/keys', { name: 'first' }, who.token);
+  assert.equal(made.status, 200, made.text);
+  const { key } = made.json;
   const ask = () => call(stack.nginx, { path: '/v1/messages', headers: { 'x-api-key': key, 'anthropic-version': '2023-06-01' }, body: messages.body(MODEL, 'Hello') });
   const before = await ask();
   assert.equal(before.status, 402, before.text);
