@@ -47,7 +47,9 @@ read_bound(const char *text, char out[DR_STREAM_ID])
 	}
 	if (!dr_date_parse(text, &ms) && !dr_rfc3339_parse(text, strlen(text), &ms))
 		return false;
-	snprintf(out, DR_STREAM_ID, "%" PRId64, ms);
+	/* an offset takes the first day of 1970 into the year before, where nothing is
+	 */
+	snprintf(out, DR_STREAM_ID, "%" PRId64, ms < 0 ? 0 : ms);
 	return true;
 }
 

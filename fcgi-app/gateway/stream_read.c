@@ -98,5 +98,6 @@ dr_stream_id_ok(const char *text)
 	if (text[n] == '\0')
 		return true;
 	m = strspn(text + n + 1, digits);
-	return text[n] == '-' && m >= 1 && m <= 18 && text[n + 1 + m] == '\0';
+	return text[n] == '-' && m >= 1 && m <= 18 && text[n + 1 + m] == '\0' &&
+	       strspn(text, "0-") < n + 1 + m; /* 0-0 is none: nothing is before it */
 }

@@ -162,7 +162,8 @@ ids_are_told_from_other_texts(void **state)
 	} rows_of[] = { { "1795433901925-0", true }, { "5", true }, { "", false },
 		{ "-", false }, { "+", false }, { "(5", false }, { "5-", false },
 		{ "-5", false }, { "5-5-5", false }, { "5 5", false }, { "5-a", false },
-		{ "1234567890123456789", false } };
+		{ "1234567890123456789", false }, { "0-0", false }, { "000-0", false },
+		{ "0-1", true }, { "1-0", true } };
 
 	(void)state;
 	for (size_t i = 0; i < DR_N_ELEMENTS(rows_of); i++)
