@@ -43,11 +43,28 @@ dr_key_check_expiry(int64_t at_ms, int64_t now_ms)
 	return at_ms > now_ms ? NULL : "is past";
 }
 
+/* Is the name that `at` points at also in the list before it? */
+static bool
+stood_before(const char *list, const char *at, size_t len)
+{
+	while (list < at) {
+		size_t n = strcspn(list, ",");
+
+		if (n == len && memcmp(list, at, len) == 0)
+			return true;
+		list += n + 1;
+	}
+	return false;
+}
+
+/* No name twice: so a list, which stands in every answer about the key, is never longer
+ * than that of all models. */
 const char *
 dr_key_check_models(
     const struct dr_models *models, const char *list, char why[DR_KEY_PROBLEM_SIZE])
 {
 	char name[DR_MAX_MODEL_NAME + 1];
+	const char *const first = list;
 
 	if (*list == '\0')
 		return "names none";
@@ -66,6 +83,11 @@ dr_key_check_models(
 			snprintf(why, DR_KEY_PROBLEM_SIZE,
 			    "\"%.64s\" is an alias of \"%.64s\": name that one", name,
 			    model->name);
+			return why;
+		}
+		if (stood_before(first, list, n)) {
+			snprintf(why, DR_KEY_PROBLEM_SIZE,
+			    "\"%.64s\" stands there twice", name);
 			return why;
 		}
 		list += n;

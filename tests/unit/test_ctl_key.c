@@ -36,6 +36,8 @@ a_keys_limits_are_changed_one_by_one_and_lifted(void **state)
 		CTL_STATUS(0, "--json key show %s", id);
 		assert_string_equal(json_at(rows[i].field), rows[i].want);
 	}
+	CTL_STATUS(2, "key set %s --models gpt-4.1,gpt-4.1-mini,gpt-4.1", id);
+	CTL_SAID("\"gpt-4.1\" stands there twice", err);
 	CTL_STATUS(0, "key delete %s", id);
 	CTL_STATUS(1, "key set %s --rpm 1", id);
 	CTL_SAID("is deleted and stays so", err);
