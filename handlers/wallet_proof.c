@@ -134,7 +134,8 @@ refuse(struct proof *proof, const char *why)
 
 /* ---- may this client try? ---- */
 
-/* Whoever has an IPv6 address has 2^64 of them. */
+/* Whoever has an IPv6 address has 2^64 of them. An IPv4 one that a server writes as
+ * ::ffff:192.0.2.1, since it listens for both, is one. */
 static void
 client_of(const struct dr_request *req, char out[INET6_ADDRSTRLEN])
 {
@@ -143,11 +144,13 @@ client_of(const struct dr_request *req, char out[INET6_ADDRSTRLEN])
 
 	if (address == NULL)
 		address = "";
-	if (inet_pton(AF_INET6, address, &six) == 1) {
+	if (inet_pton(AF_INET6, address, &six) != 1) {
+		snprintf(out, INET6_ADDRSTRLEN, "%.40s", address);
+	} else if (IN6_IS_ADDR_V4MAPPED(&six)) {
+		(void)inet_ntop(AF_INET, six.s6_addr + 12, out, INET6_ADDRSTRLEN);
+	} else {
 		memset(six.s6_addr + 8, 0, 8);
 		(void)inet_ntop(AF_INET6, &six, out, INET6_ADDRSTRLEN);
-	} else {
-		snprintf(out, INET6_ADDRSTRLEN, "%.40s", address);
 	}
 }
 
