@@ -153,6 +153,9 @@ on_made(struct dr_key_make *make, enum dr_key_made how, enum dr_error err)
 	case DR_KEY_TOO_MANY:
 		dr_request_fail(call->req, DR_ERR_TOO_MANY_KEYS, (long long)make->most);
 		return;
+	case DR_KEY_ALL_SPENT:
+		dr_request_fail(call->req, DR_ERR_KEYS_USED_UP);
+		return;
 	case DR_KEY_NO_ACCOUNT: /* gone since the session was checked */
 		dr_request_fail(call->req, DR_ERR_BAD_SESSION);
 		return;

@@ -20,7 +20,7 @@
 #include "handlers/wallet_proof.h"
 #endif
 
-#define MAX_ANSWER (64 * 1024)
+#define MAX_ANSWER (1024 * 1024)
 
 struct wallets_call {
 	struct dr_store_call call; /* stays alive until it is done or cancelled */
@@ -158,14 +158,41 @@ on_owner(
 	dr_store_command(req->gw->store, tag, argv, DR_N_ELEMENTS(words), &call->call);
 }
 
+/* Counted before it is taken, on another slot: of many at the same time a few more may
+ * come through, which does no harm. */
+static void
+on_wallets_counted(
+    struct dr_store_call *store_call, enum dr_error err, const struct dr_reply *reply)
+{
+	struct wallets_call *call =
+	    DR_CONTAINER_OF(store_call, struct wallets_call, call);
+	struct dr_request *req = call->req;
+
+	if (err != DR_OK) {
+		dr_request_fail(req, err);
+		return;
+	}
+	if (dr_reply_int(reply, 0) >= DR_WALLETS_MOST) {
+		dr_request_fail(
+		    req, DR_ERR_TOO_MANY_WALLETS, (long long)DR_WALLETS_MOST);
+		return;
+	}
+	call->call.done = on_owner;
+	dr_wallet_take(req->gw->store, call->wallet, req->key.account, &call->call);
+}
+
 static void
 on_proved(struct dr_request *req, const char *wallet)
 {
-	struct wallets_call *call = begin(req, on_owner);
+	struct wallets_call *call = begin(req, on_wallets_counted);
+	char tag[DR_SCHEMA_TAG_SIZE], key[DR_SCHEMA_KEY_SIZE];
+	struct dr_arg argv[2] = { { "HLEN", 4 }, { key, 0 } };
 
 	snprintf(call->wallet, sizeof call->wallet, "%s", wallet);
 	call->now_ms = wallet_proof_now(req);
-	dr_wallet_take(req->gw->store, wallet, req->key.account, &call->call);
+	dr_schema_tag(tag, req->key.account);
+	argv[1].len = dr_schema_key(key, req->key.account, DR_SCHEMA_WALLETS, NULL);
+	dr_store_command(req->gw->store, tag, argv, 2, &call->call);
 }
 
 static void

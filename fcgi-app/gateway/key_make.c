@@ -46,7 +46,9 @@ on_stored(struct dr_store_call *call, enum dr_error err, const struct dr_reply *
 	} else {
 		give_back(make);
 		finish(make,
-		    strcmp(said, "MANY") == 0 ? DR_KEY_TOO_MANY : DR_KEY_NO_ACCOUNT,
+		    strcmp(said, "MANY") == 0    ? DR_KEY_TOO_MANY
+		    : strcmp(said, "SPENT") == 0 ? DR_KEY_ALL_SPENT
+						 : DR_KEY_NO_ACCOUNT,
 		    DR_OK);
 	}
 }

@@ -15,8 +15,9 @@
 enum dr_key_made {
 	DR_KEY_MADE,
 	DR_KEY_NO_ACCOUNT,
-	DR_KEY_TOO_MANY, /* the account has `most` */
-	DR_KEY_FAILED    /* err says why */
+	DR_KEY_TOO_MANY,  /* the account has `most` */
+	DR_KEY_ALL_SPENT, /* and has deleted very many that were used */
+	DR_KEY_FAILED     /* err says why */
 };
 
 /* Embedded in its owner, alive until `done` ran or dr_key_make_cancel() was called. */

@@ -25,8 +25,9 @@
 
 #define DR_SESSION_PREFIX "drs-"
 #define DR_SESSION_COOKIE "__Host-sid"
-#define DR_SESSION_MOST   50 /* of an account; the oldest goes */
-#define DR_WALLET_SIZE    43 /* "0x" + 40 hex digits */
+#define DR_SESSION_MOST   50  /* of an account; the oldest goes */
+#define DR_WALLETS_MOST   100 /* that people link; derouterctl may link more */
+#define DR_WALLET_SIZE    43  /* "0x" + 40 hex digits */
 
 struct dr_session {
 	struct dr_api_key token; /* account, id, digest of the secret */

@@ -16,11 +16,13 @@
 
 static unsigned n_made, n_refused;
 static enum dr_error made_err;
+static enum dr_key_made made_how;
 
 static void
 on_made(struct dr_key_make *make, enum dr_key_made how, enum dr_error err)
 {
 	made_err = err;
+	made_how = how;
 	n_made += how == DR_KEY_MADE;
 	n_refused += how != DR_KEY_MADE;
 	assert_int_equal(make->text[0] != '\0', how == DR_KEY_MADE);
@@ -54,6 +56,53 @@ of_many_at_once_only_so_many_are_made(void **state)
 	assert_int_equal(redis_do("HLEN keys").number, 3);
 	for (size_t i = 0; i < N_AT_ONCE; i++)
 		dr_key_make_cancel(&makes[i]);
+}
+
+/* Twenty dead keys for each that there may be, half of them with something spent. */
+static void
+deleted_keys_do_not_pile_up(void **state)
+{
+	const struct dr_key_change change = { .name = "n" };
+	struct dr_key_make make;
+
+	(void)state;
+	open_account(1000);
+	for (int i = 0; i < 40; i++)
+		redis_do("HSET " KEY(
+			     "account") " dead%02d.status deleted dead%02d.created 1 "
+					"dead%02d.spent:total %d dead%02d.held:total 0",
+		    i, i, i, i % 2, i);
+	redis_do("HSET " KEY("account") " live00.status off live00.spent:total 0");
+	n_made = n_refused = 0;
+	start_making(&make, &change, 2);
+	TURN_UNTIL(n_made + n_refused > 0);
+	assert_int_equal(n_made, 1);
+	assert_int_equal(
+	    redis_do("HEXISTS " KEY("account") " dead00.status").number, 0);
+	assert_int_equal(
+	    redis_do("HEXISTS " KEY("account") " dead00.spent:total").number, 0);
+	assert_string_equal(
+	    redis_do("HGET " KEY("account") " dead01.spent:total").text, "1");
+	assert_int_equal(
+	    redis_do("HEXISTS " KEY("account") " live00.status").number, 1);
+	dr_key_make_cancel(&make);
+
+	/* what was spent never goes, so this has an end */
+	for (int i = 40; i < 60; i++)
+		redis_do("HSET " KEY("account") " dead%02d.status deleted "
+						"dead%02d.spent:total 1",
+		    i, i);
+	redis_do("HSET " KEY("account") " live00.status deleted");
+	n_made = n_refused = 0;
+	start_making(&make, &change, 2);
+	TURN_UNTIL(n_made + n_refused > 0);
+	assert_int_equal(n_refused, 1);
+	assert_int_equal(made_how, DR_KEY_ALL_SPENT);
+	dr_key_make_cancel(&make);
+	start_making(&make, &change, 0); /* the operator may */
+	TURN_UNTIL(n_made + n_refused > 1);
+	assert_int_equal(n_made, 1);
+	dr_key_make_cancel(&make);
 }
 
 static void
@@ -355,6 +404,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(of_many_at_once_only_so_many_are_made),
+		cmocka_unit_test(deleted_keys_do_not_pile_up),
 		cmocka_unit_test(a_new_key_is_what_was_asked_for),
 		cmocka_unit_test(without_an_account_there_is_no_key),
 		cmocka_unit_test(pages_of_keys_have_one_order),
