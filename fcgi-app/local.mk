@@ -53,6 +53,8 @@ libderouter_a_SOURCES += \
 	fcgi-app/io/store_reply.c \
 	fcgi-app/dialects/answer_model.c \
 	fcgi-app/dialects/anthropic.c \
+	fcgi-app/dialects/binding.c \
+	fcgi-app/dialects/binding.h \
 	fcgi-app/dialects/body.c \
 	fcgi-app/dialects/bytes.h \
 	fcgi-app/dialects/dialect.h \
@@ -86,6 +88,8 @@ libderouter_a_SOURCES += \
 	fcgi-app/gateway/api_key.c \
 	fcgi-app/gateway/api_key.h \
 	fcgi-app/gateway/attempt.c \
+	fcgi-app/gateway/bound.c \
+	fcgi-app/gateway/bound.h \
 	fcgi-app/gateway/breaker.c \
 	fcgi-app/gateway/breaker.h \
 	fcgi-app/gateway/chain_rpc.c \

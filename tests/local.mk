@@ -26,6 +26,7 @@ DR_UNIT_TESTS = \
 	tests/unit/test_api_json \
 	tests/unit/test_api_key \
 	tests/unit/test_attempt \
+	tests/unit/test_binding \
 	tests/unit/test_body \
 	tests/unit/test_breaker \
 	tests/unit/test_chain_rpc \

@@ -171,6 +171,7 @@ read_span(struct body_reading *reading, const struct dr_json_member *member,
 		[DR_FIELD_WEB_SEARCH_OPTIONS] = &facts->web_search_options,
 		[DR_FIELD_MODALITIES] = &facts->modalities,
 		[DR_FIELD_AUDIO] = &facts->audio,
+		[DR_FIELD_STORE] = &facts->store,
 	};
 
 	if (member->type != DR_JSON_NULL)

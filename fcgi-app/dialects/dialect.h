@@ -16,6 +16,7 @@
 #include "base/errors.h"
 #include "base/limits.h"
 #include "base/strbuf.h"
+#include "dialects/binding.h"
 
 enum dr_dialect_id {
 	DR_DIALECT_ANTHROPIC,
@@ -69,6 +70,7 @@ struct dr_body_facts {
 	struct dr_span web_search_options, modalities, audio;
 	struct dr_vendor_tool vendor_tools[DR_MAX_VENDOR_TOOLS];
 	size_t n_vendor_tools;
+	struct dr_span store; /* Responses: false: nobody can refer to its answer */
 };
 
 /*
@@ -247,7 +249,8 @@ struct dr_tap_state {
 	/* Bytes of text, thinking and tool arguments in deltas: for estimates. */
 	uint64_t output_bytes;
 	struct dr_provider_error error;
-	struct dr_usage usage; /* so far; cumulative message_delta overwrites */
+	struct dr_answer_marks marks; /* Responses: what later requests may refer to */
+	struct dr_usage usage;        /* so far; cumulative message_delta overwrites */
 	/* The last usage block's bytes, NUL-terminated; "" while none. Until the next
 	 * feed. */
 	const char *raw_usage;

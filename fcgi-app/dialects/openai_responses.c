@@ -27,6 +27,7 @@ static const struct dr_body_field fields[] = {
 	{ "tools", DR_FIELD_TOOLS },
 	{ "modalities", DR_FIELD_MODALITIES },
 	{ "audio", DR_FIELD_AUDIO },
+	{ "store", DR_FIELD_STORE },
 	{ NULL, DR_N_FIELDS },
 };
 
@@ -95,7 +96,14 @@ static const struct dr_json_rule error_rules[] = {
 	{ .key = NULL },
 };
 
+static const struct dr_json_rule conversation_rules[] = {
+	{ DR_JSON_KEY("id"), DR_SEEN_CONVERSATION, DR_JSON_CAPTURE, NULL },
+	{ .key = NULL },
+};
+
 static const struct dr_json_rule response_rules[] = {
+	{ DR_JSON_KEY("id"), DR_SEEN_ID, DR_JSON_CAPTURE, NULL },
+	{ DR_JSON_KEY("conversation"), 0, DR_JSON_NOTE, conversation_rules },
 	{ DR_JSON_KEY("usage"), DR_SEEN_USAGE, DR_JSON_CAPTURE, usage_rules },
 	{ DR_JSON_KEY("output"), 0, DR_JSON_NOTE, output_rules },
 	{ DR_JSON_KEY("tool_usage"), 0, DR_JSON_NOTE, tool_usage_rules },
@@ -203,6 +211,7 @@ const struct dr_dialect_parts dr_openai_responses_parts = {
 	.answer_rules = answer_rules,
 	.judge = judge,
 	.add_usage = add_usage,
+	.binds = true,
 	.add_error = dr_openai_add_error,
 	.add_error_event = add_error_event,
 };

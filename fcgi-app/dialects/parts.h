@@ -40,6 +40,8 @@ enum dr_seen {
 	DR_SEEN_ITEM_TYPE,     /* ... its type */
 	DR_SEEN_ITEM_ACTION,   /* ... what a web_search_call did */
 	DR_SEEN_SEARCHES,      /* ... the provider's own count of searches */
+	DR_SEEN_ID,            /* captured: the response's */
+	DR_SEEN_CONVERSATION,  /* captured: its id */
 	DR_SEEN_COUNT          /* DR_SEEN_COUNT + enum dr_count; the last of the list */
 };
 
@@ -125,6 +127,7 @@ enum dr_field {
 	DR_FIELD_WEB_SEARCH_OPTIONS,
 	DR_FIELD_MODALITIES,
 	DR_FIELD_AUDIO,
+	DR_FIELD_STORE,
 	DR_N_FIELDS
 };
 
@@ -157,6 +160,7 @@ struct dr_dialect_parts {
 	void (*add_usage)(
 	    const struct dr_counts *counts, bool final, struct dr_usage *usage);
 
+	bool binds; /* its answers may be referred to (binding.h) */
 	/* Does an error body need {"type":"error"} around its error object? */
 	bool typed_error;
 	void (*add_error)(const struct dr_error_info *info, const char *message,

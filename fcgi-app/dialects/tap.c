@@ -122,6 +122,14 @@ take_sequence(struct dr_tap *tap, const struct dr_json_value *value)
 		tap->event.sequence = -1;
 }
 
+static struct dr_mark
+mark_of(const struct dr_json_value *value)
+{
+	if (value->type != DR_JSON_STRING || value->text == NULL || value->cut)
+		return (struct dr_mark){ 0, 0 };
+	return dr_mark_of(value->text, value->len);
+}
+
 /* The rules of the dialect say where each of these stands (parts.h). */
 static void
 on_value(void *arg, unsigned id, const struct dr_json_value *value)
@@ -170,6 +178,12 @@ on_value(void *arg, unsigned id, const struct dr_json_value *value)
 	case DR_SEEN_SEARCHES:
 		dr_searches_take(&event->counts, id, value);
 		break;
+	case DR_SEEN_ID:
+		tap->state.marks.id = mark_of(value);
+		break;
+	case DR_SEEN_CONVERSATION:
+		tap->state.marks.conversation = mark_of(value);
+		break;
 	default:
 		dr_counts_take(&event->counts, id, value);
 	}
@@ -208,6 +222,8 @@ take_data(struct dr_tap *tap, const char *bytes, size_t len)
 	memcpy(tap->head + tap->head_len, bytes, n);
 	tap->head_len = (uint8_t)(tap->head_len + n);
 	dr_json_path_feed(&tap->json, bytes, len);
+	if (tap->parts->binds)
+		dr_sealed_feed(&tap->state.marks.sealed, bytes, len);
 }
 
 /* ---- what it means ---- */

@@ -12,6 +12,7 @@
 #include "base/money.h"
 #include "dialects/json_scan.h"
 #include "gateway/affinity.h"
+#include "gateway/bound.h"
 #include "gateway/gateway.h"
 
 /* ---- the path ---- */
@@ -370,6 +371,7 @@ dr_endpoint_read_body(struct dr_request *req, const char *body, size_t len)
 	req->asked = req->model;
 	req->affinity =
 	    dr_affinity_of(req->key.account, session_of(req), body, &req->facts);
+	dr_bound_read(req, body);
 }
 
 /* Is `name` in the comma-separated list? An empty list holds everything. */

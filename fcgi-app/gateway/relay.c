@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "gateway/bound.h"
 #include "gateway/drain.h"
 #include "gateway/gateway.h"
 #include "gateway/metrics_request.h"
@@ -204,7 +205,9 @@ relay_stream_bytes(struct dr_request *req, const char *bytes, size_t len)
 
 	dr_tap_feed(req->up.tap, bytes, len);
 	emit_renamed(req);
-	if (!req->head_sent) {
+	if (req->head_sent)
+		dr_bound_note_stream(req);
+	else {
 		if (tap->error_first)
 			opened_with_error(req, tap);
 		else if (head_may_go(req, tap))
@@ -229,12 +232,14 @@ dr_relay_begin(struct dr_request *req)
 		 * wait for the end */
 		dr_providers_outcome(
 		    req->gw->providers, up->lease.provider, DR_OUTCOME_OK, -1);
+		dr_bound_note_stream(req);
 		send_stream_head(req);
 		keep_alive(req);
 		dr_cost_so_far(req);
 		hold_back(req);
 		return;
 	}
+	dr_bound_note_answer(req, up->held.data, up->held.len);
 	rename_held(req);
 	if (up->ended) { /* a whole unary answer */
 		req->estimated = !dr_usage_of_answer(req->handler->dialect,

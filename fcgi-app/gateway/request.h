@@ -32,6 +32,7 @@
 #include "io/fcgi_conn.h"
 #include "io/http_client.h"
 #include "io/loop.h"
+#include "io/store.h"
 
 struct dr_gateway;
 
@@ -96,6 +97,18 @@ struct dr_drain {
 	uint64_t bytes;
 };
 
+/* What it refers to, and whose that is (bound.c). */
+struct dr_bound {
+	struct dr_mark marks[DR_MAX_BINDINGS];
+	size_t n;
+	struct dr_store_call call;
+	char org[DR_MAX_PROVIDER_ORG + 1]; /* "": anybody may answer */
+	bool failed;                       /* Redis could not be asked */
+	bool unstored;    /* store is false: its own answer cannot be referred to */
+	bool id_noted;    /* of its own answer: told to Redis ... */
+	unsigned n_noted; /* ... and so many encrypted pieces */
+};
+
 struct dr_request {
 	unsigned magic;
 #define DR_REQUEST_MAGIC 0x4e91a5d3
@@ -139,6 +152,7 @@ struct dr_request {
 	const struct dr_model *model; /* the same, or the fallback that serves */
 	unsigned n_fallbacks;         /* of asked->fallback that were looked at */
 	uint64_t affinity;            /* its conversation; 0: none */
+	struct dr_bound bound;
 	const struct dr_price *price; /* the row in force when the request started */
 	int64_t price_ppm;            /* what the request's variants multiply it by */
 	struct dr_attempt attempts[DR_MAX_ATTEMPTS];

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "gateway/bound.h"
 #include "gateway/endpoint.h"
 #include "gateway/gateway.h"
 
@@ -38,6 +39,7 @@ dr_request_choose(
 		.now_wall_ms = dr_clock_wall_ms(),
 		.random = dr_providers_random(req->gw->providers),
 		.affinity = req->affinity,
+		.org = dr_bound_org(req),
 	};
 
 	query.providers = dr_providers_list(req->gw->providers, &query.n_providers);

@@ -24,6 +24,8 @@
  *   {a:ACCT}:deposits     hash: deposits credited
  *   {a:ACCT}:wallets      hash: address in lower case -> when it was linked, ms
  *   {a:ACCT}:sessions     hash: id -> "SHA WALLET CREATED EXPIRES"
+ *   {a:ACCT}:org:MARK     organisation that an answer of /v1/responses came from, for a
+ *                         time; MARK is of its id, or of encrypted reasoning (bound.c)
  *   open                  sorted set: ACCT -> latest lease expiry
  *
  * What is about a provider carries {p:NAME}:
@@ -65,6 +67,7 @@
 #define DR_SCHEMA_OPENING  "opening"
 #define DR_SCHEMA_REQUESTS "requests"
 #define DR_SCHEMA_DEPOSITS "deposits"
+#define DR_SCHEMA_ORG      "org"
 #define DR_SCHEMA_SESSIONS "sessions" /* session.h */
 #define DR_SCHEMA_WALLETS  "wallets"
 #define DR_SCHEMA_API      "api"

@@ -21,6 +21,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "gateway/access_log.h"
+#include "gateway/bound.h"
 #include "gateway/drain.h"
 #include "gateway/endpoint.h"
 #include "gateway/gateway.h"
@@ -244,7 +245,11 @@ step_admit(struct dr_request *req)
 	req->admit_pending = true;
 	req->asked_us = dr_clock_us();
 	dr_admission_reserve(req->gw->admission, &req->ticket, &query, on_admitted);
-	if (query.mode == DR_ADMIT_FULL)
+	if (query.mode != DR_ADMIT_FULL)
+		return DR_REQ_WAIT;
+	if (dr_bound_refers(req)) /* to something of one organisation: which is it? */
+		dr_bound_ask(req);
+	else
 		take_early(req);
 	return DR_REQ_WAIT;
 }
@@ -305,8 +310,10 @@ step_route(struct dr_request *req)
 
 	if (req->leased) /* taken while admission was on its way */
 		return DR_REQ_SEND;
-	if (req->taking)
+	if (req->taking || dr_bound_waits(req))
 		return DR_REQ_WAIT;
+	if (req->bound.failed)
+		return dr_fail(req, DR_ERR_STORE_DOWN);
 	err = dr_request_choose(req, false, &provider, &wait_ms);
 	if (err == DR_OK && !dr_retry_allowed(req)) /* out of attempts, or of time */
 		err = dr_retry_failure(req);
@@ -404,6 +411,7 @@ cancel_all(struct dr_request *req)
 	dr_timer_stop(&req->pause);
 	dr_timer_stop(&req->keepalive);
 	dr_drain_end(req);
+	dr_bound_cancel(req);
 	dr_attempt_stop(req);
 	req->taking = req->leased = false;
 	if (req->cancel_local != NULL)

@@ -8,7 +8,7 @@ import path from 'node:path';
 import { startStack, call, until, root } from './stack.mjs';
 import { dialects } from './dialects.mjs';
 
-const SHARED = 'claude-sonnet-4-6', FIRST = 'first-choice', SECOND = 'second-choice', ALONE = 'claude-haiku-4-5', N = 5;
+const BOUND = 'gpt-5.5', SHARED = 'claude-sonnet-4-6', FIRST = 'first-choice', SECOND = 'second-choice', ALONE = 'claude-haiku-4-5', N = 5;
 let stack, key, account, models, standins;
 
 before(async () => {
@@ -27,6 +27,9 @@ before(async () => {
   }
   await stack.provider('first', 'http://127.0.0.1:9', { models: [FIRST] });
   await stack.provider('second', standins[0].url, { models: [SECOND] });
+  // two accounts at one organisation, and one at another
+  for (const [name, org, i] of [['acme-1', 'acme', 0], ['acme-2', 'acme', 1], ['other-1', 'other', 2]])
+    await stack.provider(name, standins[i].url, { models: [BOUND], extra: ['--org', org] });
   await stack.provider('alone', standins[1].url, { models: [ALONE] });
   account = await stack.account_with('1000.00');
   key = await stack.key_of(account);
@@ -103,4 +106,124 @@ test('second attempts are a share of what is served, whatever fails', async () =
   const asked = (await standins[1].requests()).filter((r) => r.model === ALONE).length - before;
   // two responders: 100 saved up each, a fifth of what is served, ten a second
   assert.ok(asked > calls && asked < calls * 1.8, `${asked} for ${calls}`);
+});
+
+// ---- what stands at one organisation ----
+
+const responses = dialects.responses, orgs = { 'acme-1': 'acme', 'acme-2': 'acme', 'other-1': 'other' };
+const servedBy = async (got) => (await receiptOf(got)).attempts.at(-1).provider;
+// Answers until one came from the wanted organisation: a conversation each, so that all providers get some.
+const answerFrom = (org, prompt, extra = {}) => until(`an answer of ${org}`, async () => {
+  const got = await ask(responses, BOUND, `${prompt} ${Math.random()}`, extra);
+  assert.equal(got.status, 200, got.text);
+  return orgs[await servedBy(got)] === org && got;
+});
+// What the client of a stream knows at its end: the response as the last event holds it.
+const responseOf = (got) => got.json ?? JSON.parse(/^data: (\{"type":"response.completed".*)$/m.exec(got.text)[1]).response;
+const toggle = async (word, ...names) => {
+  for (const name of names) await stack.ctl('provider', word, name);
+  const seen = word === 'enable';
+  await until(`${names} ${word}d`, async () => (await Promise.all(names.map(async (name) => (await stack.json('provider', 'show', name)).enabled === (seen ? 'on' : 'off')))).every(Boolean));
+};
+
+for (const stream of [false, true])
+  for (const [what, refer] of [
+    ['previous_response_id', (answer) => ({ previous_response_id: answer.id })],
+    ['encrypted reasoning', (answer, prompt) => ({ input: [{ role: 'user', content: prompt }, ...answer.output, { role: 'user', content: 'and then?' }] })],
+  ])
+    test(`${what} of ${stream ? 'a stream' : 'an answer'} goes where it was made`, async () => {
+      for (const org of ['acme', 'other']) {
+        const answer = responseOf(await answerFrom(org, '[[stream kind=thinking]]', { stream }));
+        for (let i = 0; i < 6; i++) {
+          const prompt = `turn ${Math.random()}`;
+          const got = await ask(responses, BOUND, prompt, { stream: i % 2 === 1, ...refer(answer, prompt) });
+          assert.equal(got.status, 200, got.text);
+          assert.equal(orgs[await servedBy(got)], org, `turn ${i}`);
+        }
+      }
+    });
+
+test('a conversation stays at the organisation of the answer that names it', async () => {
+  // the stand-in has no conversations: their mark is written as an answer that names one would leave it
+  const other = responseOf(await answerFrom('other', 'hello'));
+  const keys = (await stack.redis('KEYS', `{a:${account}}:org:*`)).split('\n');
+  assert.ok(keys.length > 0);
+  const ttl = Number(await stack.redis('TTL', keys[0]));
+  assert.ok(ttl > 29 * 86400 && ttl <= 30 * 86400, `kept for ${ttl} s`);
+  for (const conversation of [other.id, { id: other.id }])
+    for (let i = 0; i < 4; i++) assert.equal(await servedBy(await ask(responses, BOUND, `turn ${Math.random()}`, { conversation })), 'other-1');
+});
+
+test('while its organisation is away the answer is a 503, and never another organisation', async () => {
+  const answer = responseOf(await answerFrom('other', 'hello'));
+  const again = () => ask(responses, BOUND, `turn ${Math.random()}`, { previous_response_id: answer.id });
+  await toggle('disable', 'other-1');
+  try {
+    const got = await until('told', async () => {
+      const hit = await again();
+      return hit.status === 503 && hit;
+    });
+    assert.equal(got.json.error.message, 'No providers are currently online');
+    for (let i = 0; i < 8; i++) assert.equal((await again()).status, 503);
+    assert.equal((await ask(responses, BOUND, 'unbound')).status, 200);
+  } finally {
+    await toggle('enable', 'other-1');
+  }
+  await until('back', async () => (await again()).status === 200);
+});
+
+test('another provider of the same organisation may answer', async () => {
+  const answer = responseOf(await answerFrom('acme', 'hello'));
+  for (const [off, on] of [['acme-1', 'acme-2'], ['acme-2', 'acme-1']]) {
+    await toggle('disable', off);
+    try {
+      await until(`${on} alone`, async () => {
+        const hits = await Promise.all(Array.from({ length: 6 }, () => ask(responses, BOUND, `turn ${Math.random()}`, { previous_response_id: answer.id })));
+        const names = await Promise.all(hits.map(servedBy));
+        assert.ok(names.every((name) => orgs[name] === 'acme'), String(names));
+        return names.every((name) => name === on);
+      });
+    } finally {
+      await toggle('enable', off);
+    }
+  }
+});
+
+test('what is not known, or another account\'s, binds to nobody', async () => {
+  const answer = responseOf(await answerFrom('other', 'hello'));
+  const theirs = await stack.key_of(await stack.account_with('10.00'));
+  const names = new Set();
+  await until('both organisations', async () => {
+    const got = await ask(responses, BOUND, `turn ${Math.random()}`, { previous_response_id: 'resp_unheard-of' });
+    assert.equal(got.status, 200);
+    names.add(orgs[await servedBy(got)]);
+    return names.size === 2;
+  });
+  const log = new Set();
+  await until('both organisations for a stranger', async () => {
+    const got = await ask(responses, BOUND, `turn ${Math.random()}`, { previous_response_id: answer.id }, {}, theirs);
+    assert.equal(got.status, 200);
+    log.add(orgs[(await stack.accessLog()).find((line) => line.req === got.headers['request-id'])?.provider]);
+    return log.has('acme') && log.has('other');
+  });
+});
+
+test('an answer that is not stored leaves no id, only what it sealed', async () => {
+  const lone = await stack.account_with('10.00'), mine = await stack.key_of(lone);
+  const marks = async () => (await stack.redis('KEYS', `{a:${lone}}:org:*`)).split('\n').filter(Boolean).length;
+  assert.equal((await ask(responses, BOUND, 'hello', { store: false }, {}, mine)).status, 200);
+  assert.equal((await ask(responses, BOUND, '[[stream kind=thinking]]', { store: false, stream: true }, {}, mine)).status, 200);
+  await until('one mark', async () => (await marks()) === 1);
+  assert.equal((await ask(responses, BOUND, 'hello', {}, {}, mine)).status, 200);
+  await until('and an id', async () => (await marks()) === 2);
+});
+
+test('a request that refers to nothing asks Redis nothing more', async () => {
+  const asked = async () => Number(/cmdstat_mget:calls=(\d+)/.exec(await stack.redis('INFO', 'commandstats'))?.[1] ?? 0);
+  const before = await asked();
+  for (const where of Object.values(dialects))
+    for (const stream of [false, true]) assert.equal((await ask(where, BOUND, 'hello', { stream })).status, 200);
+  assert.equal(await asked(), before);
+  await ask(responses, BOUND, 'hello', { previous_response_id: 'resp_1' });
+  assert.equal(await asked(), before + 1);
 });

@@ -60,5 +60,5 @@ export function events(body) {
 
 // What differs between two answers to one question: ids and times.
 export function timeless(body) {
-  return body.replace(/"(id|item_id|response_id|created|created_at|completed_at|system_fingerprint)":("[^"]*"|[\d.]+)/g, '"$1":0');
+  return body.replace(/"(id|encrypted_content|item_id|response_id|created|created_at|completed_at|system_fingerprint)":("[^"]*"|[\d.]+)/g, '"$1":0');
 }

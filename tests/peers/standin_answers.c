@@ -220,8 +220,10 @@ standin_response_item(
 		    status);
 		break;
 	case KIND_THINKING:
-		dr_strbuf_adds(
-		    out, "{\"type\":\"reasoning\",\"id\":\"rs_standin\",\"summary\":[");
+		dr_strbuf_addf(out,
+		    "{\"type\":\"reasoning\",\"id\":\"rs_standin\","
+		    "\"encrypted_content\":\"sealed/%s/%08" PRIu64 "==\",\"summary\":[",
+		    standin_options.name, conn->serial);
 		if (!begun)
 			dr_strbuf_adds(out, "{\"type\":\"summary_text\",\"text\":\"");
 		break;
@@ -264,11 +266,11 @@ standin_response_object(
     const struct conn *conn, const char *status, bool whole, struct dr_strbuf *out)
 {
 	dr_strbuf_addf(out,
-	    "{\"id\":\"resp_standin%08" PRIu64 "\",\"object\":\"response\","
+	    "{\"id\":\"resp_%s%08" PRIu64 "\",\"object\":\"response\","
 	    "\"created_at\":1767225600,\"status\":\"%s\",\"background\":false,"
 	    "\"error\":null,\"incomplete_details\":%s,\"instructions\":null,"
 	    "\"max_output_tokens\":null,\"model\":\"%s\",\"output\":[",
-	    conn->serial, status,
+	    standin_options.name, conn->serial, status,
 	    strcmp(status, "incomplete") == 0 ? "{\"reason\":\"max_output_tokens\"}"
 					      : "null",
 	    standin_model(conn));
