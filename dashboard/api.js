@@ -21,6 +21,8 @@ function reached(yes) {
   tell(yes ? 'online' : 'offline');
 }
 
+window.addEventListener('offline', () => reached(false));
+
 function retryAfter(headers) {
   const text = headers.get('retry-after');
   if (!text) return 0;
@@ -97,11 +99,11 @@ export const post = (path, body, options) => ask('POST', path, { ...options, bod
 export const patch = (path, body, options) => ask('PATCH', path, { ...options, body });
 export const remove = (path, options) => ask('DELETE', path, options);
 
-// A list in full: the pages of 200, up to `most` rows.
+// A list in full, page by page, up to `most` rows.
 export async function all(path, options, most = 1000) {
   const rows = [];
   for (let cursor = ''; ; ) {
-    const page = await get(`${path}${query({ limit: '200', cursor })}`, options);
+    const page = await get(`${path}${query({ cursor })}`, options);
     rows.push(...page.data);
     if (!page.has_more || !page.next_cursor || rows.length >= most) return rows;
     cursor = page.next_cursor;

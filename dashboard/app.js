@@ -98,7 +98,7 @@ function drawAccount() {
     h('button.icon-button', { type: 'button', 'aria-label': 'Log out', title: 'Log out', 'data-key': 'log-out', onclick: logOut }, icon('out'))] : null);
   if (!me) return;
   const left = nano(me.balance_usd);
-  frame.balance.classList.toggle('bad', left <= 0n);
+  frame.balance.classList.toggle('bad', left < 0n || (left === 0n && nano(me.spent_usd) > 0n));
   replace(frame.balance, h('span.sr-only', 'Balance '), decimals(left, 2, 2));
 }
 
@@ -108,7 +108,6 @@ on('go', open);
 on('offline', () => replace(frame.banners, h('div.notice.bad', { role: 'alert' }, icon('offline'),
   h('div', h('strong', navigator.onLine ? 'DeRouter cannot be reached. ' : 'You are offline. '), 'What you see may be old; this page goes on by itself.'))));
 on('online', () => (replace(frame.banners), state.me || open()));
-window.addEventListener('offline', () => tell('offline'));
 
 // ---- the router ----
 async function open() {

@@ -17,7 +17,8 @@ function uplot() {
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 // The height of a bar is a picture of the sum, not the sum: here a float may do.
 const height = (row) => Number(nano(row.cost_usd) / 1000n) / 1e6;
-const dollars = (value) => (value === 0 ? '$0' : value < 0.01 ? `$${value.toFixed(4)}` : value < 10 ? `$${value.toFixed(2)}` : `$${Math.round(value).toLocaleString('en-US')}`);
+// A mark of the axis, with the decimals that its step needs.
+const dollars = (value, step) => (value === 0 ? '$0' : `$${value.toLocaleString('en-US', { minimumFractionDigits: step >= 1 ? 0 : Math.max(2, Math.ceil(-Math.log10(step) - 1e-9)), maximumFractionDigits: 6 })}`);
 
 // A label beside the bar that the pointer is on.
 function tip(rows) {
@@ -43,7 +44,7 @@ function options(uPlot, rows, width) {
   return {
     width,
     height: 224,
-    padding: [12, 4, 0, 0],
+    padding: [12, 18, 0, 0],
     legend: { show: false },
     cursor: { y: false, points: { show: false }, drag: { x: false, y: false } },
     select: { show: false },
@@ -55,7 +56,7 @@ function options(uPlot, rows, width) {
     }],
     axes: [
       { ...axis, size: 30, splits: () => rows.map((_, i) => i).filter((i) => (rows.length - 1 - i) % every === 0), values: (chart, at) => at.map((i) => (rows[i] ? day(rows[i].day) : '')) },
-      { ...axis, size: 56, grid: { show: true, stroke: colour('--line'), width: 1 }, values: (chart, at) => at.map(dollars) },
+      { ...axis, size: 56, grid: { show: true, stroke: colour('--line'), width: 1 }, values: (chart, at, _, space, step) => at.map((value) => dollars(value, step)) },
     ],
   };
 }

@@ -160,3 +160,30 @@ const entries = SECTIONS.flatMap((section) => section.entries);
 // The entry of an error's name (a receipt, a row of the activity) or of its message (an answer of /api).
 export const byName = (name) => entries.find((entry) => entry.names.includes(String(name).toUpperCase()));
 export const byMessage = (message) => entries.find((entry) => entry.title === message || entry.says?.test(message));
+
+// Errors that the guide has no entry of their own for: a few plain words, and the section that speaks of their kind.
+const OTHERS = {
+  BAD_JSON: ['Body is not valid JSON', 'invalid-request'],
+  BAD_FIELD: ['A field is not accepted', 'invalid-request'],
+  BAD_HEADER: ['A header is not accepted', 'invalid-request'],
+  BODY_TOO_LARGE: ['Body too large', 'invalid-request'],
+  HEADERS_TOO_LARGE: ['Headers too large', 'invalid-request'],
+  NOT_FOUND: ['Unknown URL', 'invalid-request'],
+  BAD_METHOD: ['Wrong method', 'invalid-request'],
+  PROVIDER_REFUSED: ['Refused by the provider', 'invalid-request'],
+  PROVIDER_ERROR: ['Provider error', 'upstream'],
+  CLIENT_GONE: ['Your client left', null],
+  STORE_DOWN: ['Gateway unavailable', null],
+  UNRECORDED: ['Gateway unavailable', null],
+  TOO_BUSY: ['Gateway busy', null],
+  SHUTDOWN: ['Gateway restarting', null],
+  INTERNAL: ['Gateway error', null],
+};
+
+// An error of a row, in a few words, and where in the guide it leads (null: nowhere).
+export function inShort(name) {
+  const entry = byName(name);
+  if (entry) return { text: entry.title.replace(/ \(\$?N\)|"X" /, ''), id: entry.id };
+  const [text, id] = OTHERS[String(name).toUpperCase()] ?? [String(name).toLowerCase().replaceAll('_', ' '), null];
+  return { text, id };
+}

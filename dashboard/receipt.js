@@ -3,7 +3,7 @@
 import { h, replace } from './dom.js';
 import { get } from './api.js';
 import { openDialog } from './dialog.js';
-import { byName } from './guide.js';
+import { byName, inShort } from './guide.js';
 import { copyButton, errorBox, notice, skeleton, supportLink, withSupport } from './ui.js';
 import { count, dateTime, decimals, duration, nano } from './format.js';
 
@@ -17,7 +17,7 @@ function facts(pairs) {
 function errorPart(receipt) {
   if (!receipt.error) return null;
   const entry = byName(receipt.error);
-  return notice(receipt.status >= 500 ? 'bad' : 'warn', h('strong', entry?.title ?? receipt.error),
+  return notice(receipt.status >= 500 ? 'bad' : 'warn', h('strong', entry?.title ?? inShort(receipt.error).text),
     entry ? h('p', entry.what, ' ', withSupport(entry.fix), ' ', h('a', { href: `#/errors/${entry.id}` }, 'In the error guide'))
       : h('p', 'If it stays, ', supportLink(), ' with the request id.'));
 }
@@ -41,18 +41,18 @@ function costs({ usage, price, ...receipt }) {
   if (!usage) return null;
   const rows = COUNTS.filter(([name]) => usage[name] > 0 || name === 'input' || name === 'output').map(([name, label, rate]) => {
     const each = price?.[rate];
-    return h('tr', h('th', { scope: 'row' }, label), h('td.num', count(usage[name])), h('td.num', each ? `$${each}` : '–'),
+    return h('tr', h('th', { scope: 'row' }, label), h('td.num', count(usage[name])), h('td.num', each ? decimals(nano(each), 2, 9) : '–'),
       h('td.num', each ? decimals((BigInt(usage[name]) * nano(each)) / 1000000n, 2, 6) : '–'));
   });
   if (usage.web_searches > 0) {
     const each = price?.web_search_usd;
-    rows.push(h('tr', h('th', { scope: 'row' }, 'Web searches'), h('td.num', count(usage.web_searches)), h('td.num', each ? `$${each} each` : '–'), h('td.num', each ? decimals(BigInt(usage.web_searches) * nano(each), 2, 6) : '–')));
+    rows.push(h('tr', h('th', { scope: 'row' }, 'Web searches'), h('td.num', count(usage.web_searches)), h('td.num', each ? `${decimals(nano(each), 2, 9)} each` : '–'), h('td.num', each ? decimals(BigInt(usage.web_searches) * nano(each), 2, 6) : '–')));
   }
   const ppm = receipt.price_multiplier_ppm;
   return [h('h3', 'What it cost'), h('table.plain',
     h('thead', h('tr', h('th', { scope: 'col' }, 'Tokens'), h('th.num', { scope: 'col' }, 'Count'), h('th.num', { scope: 'col' }, 'Per million'), h('th.num', { scope: 'col' }, 'Cost'))),
     h('tbody', rows),
-    h('tfoot', h('tr', h('th', { scope: 'row', colspan: '3' }, 'Charged'), h('td.num', nanoUsd(receipt.charge_nano_usd ?? 0))))),
+    h('tfoot', h('tr', h('th', { scope: 'row', colspan: '2' }, 'Charged'), h('td.num', { colspan: '2' }, nanoUsd(receipt.charge_nano_usd ?? 0))))),
   ppm && ppm !== 1000000 ? h('p.muted.small', `Times ${ppm / 1e6}, the factor of this variant.`) : null,
   receipt.estimated ? h('p.muted.small', 'Estimated: the answer was cut before its usage was reported.') : null];
 }

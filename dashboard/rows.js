@@ -1,13 +1,13 @@
 // rows - what lists of requests have in common on several pages.
 import { h } from './dom.js';
-import { byName } from './guide.js';
+import { inShort } from './guide.js';
 
 const kindOf = (status) => (status >= 200 && status < 300 ? 'good' : status >= 500 ? 'bad' : status >= 400 ? 'warn' : 'plain');
 
-// "402 BALANCE", the name leading to its entry of the guide where it has one.
+// "402 Insufficient balance", the words leading to the guide where it has some.
 export function statusBadge(row) {
   const status = h(`span.badge.${kindOf(row.status)}`, String(row.status));
   if (!row.error) return status;
-  const entry = byName(row.error);
-  return h('span.status', status, entry ? h('a.small', { href: `#/errors/${entry.id}`, title: entry.title }, entry.title) : h('span.small.muted', row.error));
+  const { text, id } = inShort(row.error);
+  return h('span.status', status, id ? h('a.small', { href: `#/errors/${id}` }, text) : h('span.small.muted', text));
 }

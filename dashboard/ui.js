@@ -13,7 +13,9 @@ export function announce(text) {
 
 export function toast(text, kind = 'good') {
   const node = h(`div.toast.${kind}`, icon(kind === 'good' ? 'check' : 'errors'), h('span', text));
-  document.getElementById('toasts').append(node);
+  const place = document.getElementById('toasts');
+  while (place.childElementCount > 1) place.firstChild.remove();
+  place.append(node);
   setTimeout(() => node.remove(), 5000);
 }
 
@@ -68,7 +70,7 @@ export function skeleton(rows = 3) {
 }
 
 export function empty(title, text, ...actions) {
-  return h('div.empty', h('h3', title), h('p', text), actions.length ? h('div.actions', ...actions) : null);
+  return h('div.empty', h('p.empty-title', title), h('p', text), actions.length ? h('div.actions', ...actions) : null);
 }
 
 export const supportLink = (words = 'contact support') =>
@@ -95,6 +97,12 @@ export function errorBox(error, again) {
       again ? h('button.secondary', { type: 'button', onclick: again }, 'Try again') : null));
 }
 
+// Several lines of a cell stay together beside their label.
+function inCell(column, row) {
+  const content = column.cell(row);
+  return Array.isArray(content) && !column.main && !column.quiet ? h('div.cell', content) : content;
+}
+
 // columns: [{ name, cell(row), num, main, quiet, phone }]. On a phone each row becomes a small card: its cells labelled, or,
 // when `compact`, on two lines, where phone is "end" (first line, to the right) or "hide".
 export function table(columns, rows, { caption, rowAttributes, compact } = {}) {
@@ -104,8 +112,8 @@ export function table(columns, rows, { caption, rowAttributes, compact } = {}) {
       h('thead', h('tr', columns.map((c) => h('th', { scope: 'col', class: c.num ? 'num' : '' }, c.quiet ? h('span.sr-only', c.name) : c.name)))),
       h('tbody', rows.map((row) => h('tr', rowAttributes?.(row) ?? {},
         columns.map((c) => h(c.main ? 'th' : 'td', {
-          scope: c.main ? 'row' : null, class: [c.num ? 'num' : '', c.quiet ? 'quiet' : '', c.phone ? `phone-${c.phone}` : ''].join(' '), 'data-label': c.quiet || c.main ? null : c.name,
-        }, c.cell(row))))))));
+          scope: c.main ? 'row' : null, class: [c.num ? 'num' : '', c.quiet ? 'quiet' : '', c.wrap ? 'wrap' : '', c.phone ? `phone-${c.phone}` : ''].join(' '), 'data-label': c.quiet || c.main ? null : c.name,
+        }, inCell(c, row))))))));
 }
 
 // [{ label, body() }]: arrow keys move, one panel is there.

@@ -40,7 +40,7 @@ export function walletTrouble(error) {
 
 export function noWallet(again) {
   return h('div.empty',
-    h('h3', 'No wallet found in this browser'),
+    h('p.empty-title', 'No wallet found in this browser'),
     h('p', 'Install a browser wallet as an extension and reload this page. On a phone, open this page in the browser inside your wallet app.'),
     h('button.secondary', { type: 'button', onclick: () => (wallet.discover(), again()) }, 'Look again'));
 }

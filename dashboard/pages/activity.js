@@ -12,7 +12,7 @@ export const title = 'Activity';
 const STATUSES = [['', 'Any status'], ['2xx', 'Answered'], ['error', 'Errors'], ['4xx', '4xx'], ['5xx', '5xx'], ['402', '402 out of credits'], ['429', '429 too many'], ['529', '529 overloaded']];
 const TYPES = { deposit: ['good', 'Deposit'], charge: ['plain', 'Charge'], usage: ['plain', 'Charge'], adjustment: ['info', 'Adjustment'], reversal: ['warn', 'Reversal'], credit: ['good', 'Credit'] };
 
-const tokens = (row) => (row.input_tokens === null ? h('span.muted', '–') : h('span', { title: `${count(row.input_tokens)} in, ${count(row.output_tokens)} out${row.cache_read_input_tokens ? `, ${count(row.cache_read_input_tokens)} read from cache` : ''}` },
+const tokens = (row) => (!row.input_tokens && !row.output_tokens ? h('span.muted', '–') : h('span', { title: `${count(row.input_tokens)} in, ${count(row.output_tokens)} out${row.cache_read_input_tokens ? `, ${count(row.cache_read_input_tokens)} read from cache` : ''}` },
   `${count(row.input_tokens + (row.cache_read_input_tokens ?? 0))} → ${count(row.output_tokens)}`));
 
 // Opens over the list, which stays as it is; the address names the receipt meanwhile.
@@ -46,7 +46,7 @@ const requestTable = (rows) => table([
 const ledgerTable = (rows) => table([
   { name: 'Type', main: true, cell: (row) => badge(...(TYPES[row.type] ?? ['plain', row.type])) },
   { name: 'Time', cell: (row) => moment(row.time) },
-  { name: 'What', cell: (row) => (row.request ? receiptLink(row.request, row.model || row.request, 'a') : row.reason || row.key || '–') },
+  { name: 'What', wrap: true, cell: (row) => (row.request ? receiptLink(row.request, row.model || row.request, 'a') : row.reason || row.key || '–') },
   { name: 'Amount', num: true, phone: 'end', cell: (row) => usd(row.usd, { fixed: true, sign: true }) },
   { name: 'Balance', num: true, cell: (row) => usd(row.balance_usd, { fixed: true }) },
 ], rows, { caption: 'Ledger, newest first', compact: true });
@@ -84,7 +84,7 @@ function filters(values, keys, models, changed) {
     type: 'search', 'aria-label': 'Request id', placeholder: 'Request id, req_…', value: values.id, autocomplete: 'off', spellcheck: 'false',
     oninput: () => (clearTimeout(id.timer), (id.timer = setTimeout(() => changed({ id: id.value.trim() }), 300))),
   });
-  return h('div.filters', { role: 'search' }, id,
+  return h('search.filters', id,
     pick('Key', 'key', [['', 'Every key'], ...keys.map((key) => [key.id, key.name || key.id])]),
     pick('Model', 'model', [['', 'Every model'], ...models.map((model) => [model.id, model.id])]),
     pick('Status', 'status', STATUSES));

@@ -40,12 +40,12 @@ function underWay(list, sent) {
 
 const history = (rows, chains) => (rows.length ? table([
   { name: 'Amount', main: true, cell: (row) => usd(row.amount_usd) },
-  { name: 'Status', cell: (row) => badge(...(STATUS[row.status] ?? ['plain', row.status])) },
+  { name: 'Status', phone: 'end', cell: (row) => badge(...(STATUS[row.status] ?? ['plain', row.status])) },
   { name: 'Seen', cell: (row) => moment(row.seen_at) },
   { name: 'Chain', cell: (row) => chains.find((chain) => chain.chainId === row.chainId)?.name ?? row.chainId },
-  { name: 'From', cell: (row) => shortAddress(row.from) },
+  { name: 'From', phone: 'hide', cell: (row) => shortAddress(row.from) },
   { name: 'Transaction', cell: txLink },
-], rows, { caption: 'Deposits, newest first', rowAttributes: (row) => ({ 'data-tx': row.tx, 'data-status': row.status }) })
+], rows, { caption: 'Deposits, newest first', compact: true, rowAttributes: (row) => ({ 'data-tx': row.tx, 'data-status': row.status }) })
   : empty('No deposit yet', 'What you send is seen within seconds, credited after its confirmations, and listed here.'));
 
 function health(chain) {

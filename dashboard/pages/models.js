@@ -3,18 +3,19 @@ import { add, h, live, replace } from '../dom.js';
 import { all } from '../api.js';
 import { poll } from '../store.js';
 import { badge, copyButton, empty, errorBox, heading, segmented, skeleton, table } from '../ui.js';
-import { ahead, count, plural, short } from '../format.js';
+import { ahead, count, decimals, nano, plural, short } from '../format.js';
 
 export const title = 'Models';
 const STATE = {
   online: ['good', 'Online'], resting: ['info', 'Resting'], full: ['warn', 'Full'], cooling: ['warn', 'Cooling down'], offline: ['plain', 'Offline'],
 };
-const ROUTES = { anthropic: 'Messages', openai: 'Chat, Responses', openai_chat: 'Chat', openai_responses: 'Responses', messages: 'Messages', chat: 'Chat', responses: 'Responses' };
+const ROUTES = { anthropic: 'Messages', openai: 'Chat, Responses', 'openai-chat': 'Chat', 'openai-responses': 'Responses' };
 const stateBadge = (name) => badge(...(STATE[name] ?? ['plain', name]));
-const price = (text) => (text === null || text === undefined ? h('span.muted', '–') : h('span.money', `$${text}`));
+const rateText = (text) => decimals(nano(text), 2, 9);
+const price = (text) => (text === null || text === undefined ? h('span.muted', '–') : h('span.money', rateText(text)));
 
 function who({ providers }) {
-  if (!providers?.length) return h('span.muted', 'nobody now');
+  if (!providers?.length) return h('span.muted.nowrap', 'nobody now');
   const online = providers.filter((one) => one.state === 'online').length;
   return h('details.who', h('summary', `${online} of ${plural(providers.length, 'provider')}`),
     h('ul', providers.map((one) => h('li', h('code', one.id), stateBadge(one.state),
@@ -23,12 +24,13 @@ function who({ providers }) {
 
 function nameCell(model) {
   return [h('span.name', model.display_name ?? model.id), h('span.id-line', h('code', model.id), copyButton(model.id, `Copy ${model.id}`)),
-    h('span.small.muted', [model.dialects?.map((one) => ROUTES[one] ?? one).join(', '), model.context_window ? `${short(model.context_window)} context` : null, model.aliases?.length ? `also ${model.aliases.join(', ')}` : null].filter(Boolean).join(' · '))];
+    h('span.small.muted', { title: model.aliases?.length ? `Also ${model.aliases.join(', ')}` : null },
+      [model.dialects?.map((one) => ROUTES[one] ?? one).join(', '), model.context_window ? `${short(model.context_window)} context` : null, model.aliases?.length ? plural(model.aliases.length, 'other name') : null].filter(Boolean).join(' · '))];
 }
 
 function tiers(model, rate) {
   const list = model.price?.tiers?.filter((tier) => tier[rate] !== undefined && tier[rate] !== null) ?? [];
-  return list.map((tier) => h('span.small.muted', { title: `For prompts above ${count(tier.above_tokens)} tokens` }, `$${tier[rate]} above ${short(tier.above_tokens)}`));
+  return list.map((tier) => h('span.small.muted', { title: `For prompts above ${count(tier.above_tokens)} tokens` }, `${rateText(tier[rate])} above ${short(tier.above_tokens)}`));
 }
 
 const rate = (name) => (model) => [price(model.price?.[name]), tiers(model, name)];
@@ -39,7 +41,7 @@ const modelTable = (models) => table([
   { name: 'Input', num: true, cell: rate('input_usd_per_million') },
   { name: 'Output', num: true, cell: rate('output_usd_per_million') },
   { name: 'Cache read', num: true, cell: rate('cache_read_usd_per_million') },
-  { name: 'Cache write', num: true, cell: (model) => [price(model.price?.cache_write_5m_usd_per_million), model.price?.cache_write_1h_usd_per_million ? h('span.small.muted', `1 h $${model.price.cache_write_1h_usd_per_million}`) : null] },
+  { name: 'Cache write', num: true, cell: (model) => [price(model.price?.cache_write_5m_usd_per_million), model.price?.cache_write_1h_usd_per_million ? h('span.small.muted', `1 h ${rateText(model.price.cache_write_1h_usd_per_million)}`) : null] },
 ], models, { caption: 'Models, prices in USD per million tokens', rowAttributes: (model) => ({ class: model.state === 'offline' ? 'dim' : '', 'data-id': model.id }) });
 
 const OWNERS = { anthropic: 'Anthropic', openai: 'OpenAI' };
@@ -55,8 +57,10 @@ export async function draw(node, { signal }) {
     const owners = [...new Set(list.map((model) => model.owned_by))];
     return owners.map((owner) => h('section', { 'aria-label': OWNERS[owner] ?? owner }, h('h2.group', OWNERS[owner] ?? owner), modelTable(list.filter((model) => model.owned_by === owner))));
   });
+  // Who answers now comes first; else the order of the price list.
+  const rank = (model) => ['online', 'full', 'resting', 'offline'].indexOf(model.state);
   const show = () => {
-    if (!place.querySelector('details.who[open]')) drawList(models.filter(fits));
+    if (!place.querySelector('details.who[open]')) drawList(models.filter(fits).sort((a, b) => rank(a) - rank(b)));
   };
   const search = h('input', { type: 'search', 'aria-label': 'Search models', placeholder: 'Search', autocomplete: 'off', oninput: () => ((choice.text = search.value), show()) });
 

@@ -1,18 +1,20 @@
 // overview - what is left, how long it lasts at the pace of the last seven days, and where it went.
 import { add, h, live, replace } from '../dom.js';
 import { icon } from '../icons.js';
-import { get } from '../api.js';
+import { all, get } from '../api.js';
 import { state, on, poll } from '../store.js';
-import { card, errorBox, heading, notice, segmented, skeleton, table } from '../ui.js';
+import { card, empty, errorBox, heading, notice, segmented, skeleton, table } from '../ui.js';
 import { count, dateTime, decimals, duration, moment, nano, plural, short, usd } from '../format.js';
 import { chartWithTable } from '../chart.js';
 import { statusBadge } from '../rows.js';
 import { byName } from '../guide.js';
+import { refreshMe } from '../session.js';
 
 export const title = 'Overview';
 
 // Whole days that the balance lasts when each costs as much as a seventh of the last seven.
-function runway(balance, week) {
+function runway(balance, week, spent) {
+  if (balance <= 0n && spent === 0n) return { figure: '–', text: 'Begins with your first deposit.' };
   if (balance <= 0n) return { figure: 'Spent', text: 'Requests answer 402 until you deposit.' };
   if (week <= 0n) return { figure: '–', text: 'No spend in the last 7 days.' };
   const days = (balance * 7n) / week;
@@ -28,7 +30,7 @@ function figures({ me, month }) {
   const balance = nano(me.balance_usd);
   const held = nano(me.held_usd);
   const week = month?.data.slice(-7).reduce((sum, row) => sum + nano(row.cost_usd), 0n);
-  const lasts = month ? runway(balance, week) : { figure: '…', text: '' };
+  const lasts = month ? runway(balance, week, nano(me.spent_usd)) : { figure: '…', text: '' };
   return h('dl.figures',
     h('div.figure.main', h('dt', 'Balance'), h('dd', h('span.figure-value', { title: `$${me.balance_usd}` }, decimals(balance, 4, 4).slice(0, -2), h('small', decimals(balance, 4, 4).slice(-2))),
       h('span.figure-text', 'USDC, prepaid'), h('a.button.primary', { href: '#/deposit', role: 'button' }, 'Deposit'))),
@@ -102,7 +104,7 @@ export async function draw(node, { signal }) {
     chartLife.abort();
     chartLife = new AbortController();
     return rows.some((row) => row.requests > 0) ? chartWithTable(rows, AbortSignal.any ? AbortSignal.any([signal, chartLife.signal]) : signal)
-      : h('div.empty', h('h3', 'No spend yet'), h('p', 'Every call with one of your keys shows up here within seconds.'), h('a', { href: '#/start' }, 'Make a first call'));
+      : empty('No spend yet', 'Every call with one of your keys shows up here within seconds.', h('a', { href: '#/start' }, 'Make a first call'));
   });
   const showChart = () => data.month && drawChart(data.month.data.slice(-Number(days)));
 
@@ -119,9 +121,9 @@ export async function draw(node, { signal }) {
 
   async function readUsage() {
     const [month, models, keys, keyList] = await Promise.all([
-      get('/api/usage', { signal }), get('/api/usage?group_by=model', { signal }), get('/api/usage?group_by=key', { signal }), get('/api/keys?limit=200', { signal }),
+      get('/api/usage', { signal }), get('/api/usage?group_by=model', { signal }), get('/api/usage?group_by=key', { signal }), all('/api/keys', { signal }),
     ]);
-    const names = new Map(keyList.data.map((key) => [key.id, key.name || key.id]));
+    const names = new Map(keyList.map((key) => [key.id, key.name || key.id]));
     data.month = month;
     drawTop(data);
     drawSteps([data.me, month]);
@@ -135,7 +137,7 @@ export async function draw(node, { signal }) {
   async function refresh() {
     const id = await readRows();
     if (id === newest && Date.now() - readAt < 60000) return;
-    await readUsage();
+    await Promise.all([readUsage(), newest === undefined || id !== newest ? refreshMe({ signal }) : null]);
     [newest, readAt] = [id, Date.now()];
   }
 

@@ -1,7 +1,7 @@
 // wallets - the wallets that open this account, and the sessions that are open.
 import { add, h, live, replace } from '../dom.js';
 import { icon } from '../icons.js';
-import { all, get, post, remove } from '../api.js';
+import { all, post, remove } from '../api.js';
 import { poll } from '../store.js';
 import { badge, busy, card, copyButton, errorBox, heading, skeleton, table, toast } from '../ui.js';
 import { ago, ahead, date, shortAddress } from '../format.js';
@@ -69,8 +69,8 @@ export async function draw(node, { signal }) {
   rows.length > 1 ? h('div.card-foot', h('button.secondary.danger', { type: 'button', 'data-key': 'end-others', onclick: endOthers }, 'End all others')) : null]);
 
   async function refresh() {
-    const [walletRows, sessionRows] = await Promise.all([get('/api/wallets?limit=200', { signal }), all('/api/sessions', { signal })]);
-    drawWallets(walletRows.data);
+    const [walletRows, sessionRows] = await Promise.all([all('/api/wallets', { signal }), all('/api/sessions', { signal })]);
+    drawWallets(walletRows);
     drawSessions([...sessionRows].sort((a, b) => b.current - a.current));
   }
   const link = h('button.primary', { type: 'button', onclick: () => linkDialog().then((done) => done && (toast('Wallet linked'), refresh())) }, icon('plus'), 'Link a wallet');
