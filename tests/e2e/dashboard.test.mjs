@@ -1,0 +1,332 @@
+// The dashboard as people use it: Chromium with a wallet, the real stack, a real chain. Pictures of every page, light and
+// dark, wide and on a phone, go to the output folder (DASHBOARD_PICTURES, else beside the build).
+import test, { before, after } from 'node:test';
+import assert from 'node:assert/strict';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts';
+import { build, startStack, call, root, until } from './stack.mjs';
+import { FAST, TREASURY, startChain, chainRow, usdc } from './chain.mjs';
+import { startBrowser, startWallet } from './browser.mjs';
+
+const CHAIN = 31337;
+const MODEL = 'claude-sonnet-4-6'; // 3.00 in, 15.00 out
+const PICTURES = process.env.DASHBOARD_PICTURES || path.join(build, 'dashboard-pictures');
+let stack, chain, dir, browser, wallet, page, context, apiKey;
+
+before(async () => {
+  dir = await mkdtemp(path.join(os.tmpdir(), 'derouter-dashboard-'));
+  chain = await startChain();
+  await writeFile(path.join(dir, 'chains.json'), JSON.stringify({ chains: [chainRow(chain, [chain.url], { confirmations: 4, explorer: 'https://explorer.example/tx/' })] }));
+  stack = await startStack({
+    workers: 2, lighttpd: false,
+    set: { ...FAST, cooldown: '10ms', cooldown_max: '10ms', chains_file: path.join(dir, 'chains.json'), login_rpm: '1000', api_rpm: '100000', support_url: 'https://support.example/help' },
+  });
+  const standin = await stack.standin();
+  await stack.provider('one', standin.url, { models: [MODEL, 'claude-haiku-4-5'] });
+  await stack.provider('two', standin.url, { models: [MODEL], extra: ['--rest', '22:00-06:00'] });
+  await stack.online(MODEL);
+  browser = await startBrowser(stack.nginx, PICTURES);
+  context = await browser.context();
+  const account = privateKeyToAccount(generatePrivateKey());
+  await chain.rpc('anvil_setBalance', account.address, '0xde0b6b3a7640000');
+  await chain.mint(account.address, usdc('500'));
+  await chain.mine();
+  wallet = startWallet(account, chain, CHAIN);
+  page = await browser.tab(context, wallet);
+});
+after(async () => {
+  await browser?.stop();
+  await stack?.stop();
+  await chain?.stop();
+  if (dir) await rm(dir, { recursive: true });
+});
+
+const looks = async (name, options) => assert.deepEqual(await browser.look(page, name, options), []);
+const ask = (prompt = '[[tokens in=1000 out=50]]', key = apiKey, model = MODEL) =>
+  call(stack.nginx, { headers: { 'x-api-key': key }, body: { model, max_tokens: 64, messages: [{ role: 'user', content: prompt }] } });
+const logIn = async (where = page) => {
+  await where.bringToFront();
+  await where.open('#/login');
+  await (await where.waitForSelector('button.wallet')).click();
+  await where.waitForSelector('.figures');
+};
+
+test('without a wallet the login says what to do; the guide and the quick start are there all the same', async () => {
+  const bare = await browser.tab(await browser.context());
+  await bare.open('#/keys');
+  await bare.shows('No wallet found in this browser');
+  assert.deepEqual(await browser.look(bare, 'login-no-wallet'), []);
+  await bare.open('#/errors');
+  await bare.shows('API Error Guide');
+  await bare.close();
+  await page.bringToFront();
+});
+
+test('a rejection is said, another network offers the switch, then the login works', async () => {
+  await page.open('#/login');
+  const button = await page.waitForSelector('button.wallet');
+  await looks('login');
+  wallet.reject = true;
+  await button.click();
+  await page.shows('You rejected the request in your wallet');
+  await looks('login-rejected');
+  wallet.reject = false;
+  wallet.chainId = 1;
+  await button.click();
+  await page.shows('Your wallet is on another network');
+  await looks('login-network');
+  await page.press('Switch to Anvil');
+  await page.waitForSelector('.figures');
+  assert.equal(wallet.chainId, CHAIN);
+  assert.equal(await page.evaluate(() => location.hash), '#/overview');
+  // scripts cannot read the session
+  const [cookie] = await context.cookies();
+  assert.deepEqual([cookie.name, cookie.httpOnly, cookie.secure, cookie.sameSite], ['__Host-sid', true, true, 'Strict']);
+  assert.equal(await page.evaluate(() => document.cookie + JSON.stringify({ ...localStorage, ...sessionStorage })).then((text) => text.includes(cookie.value)), false);
+  await page.shows('Get going');
+  await looks('overview-new');
+});
+
+test('a key with a budget of one dollar is made and shown once', async () => {
+  await page.open('#/keys');
+  await page.shows('No key yet');
+  await looks('keys-empty');
+  await page.press('New key');
+  await page.fill('Name', 'laptop');
+  await page.fill('Budget in USD', '1');
+  await looks('key-form', { whole: false });
+  await page.fill('Requests per minute', '100000');
+  await page.press('Make key');
+  assert.equal(await page.$eval('input[name="rpm"]', (node) => node.validity.rangeOverflow), true);
+  await page.fill('Requests per minute', '120');
+  await page.press('Make key');
+  apiKey = await (await page.waitForSelector('#secret')).evaluate((node) => node.textContent);
+  assert.match(apiKey, /^sk-ant-dr-/);
+  await looks('key-secret', { whole: false });
+  await page.press('I have saved it');
+  await page.shows('laptop');
+  await page.shows('120 / min');
+  assert.doesNotMatch(await page.content(), new RegExp(apiKey));
+  await looks('keys');
+});
+
+test('out of credits, deposit, pending, credited: the same key answers again', async () => {
+  const refused = await ask();
+  assert.equal(refused.status, 402);
+  assert.equal(refused.json.error.message, 'Insufficient balance');
+  await page.open('#/activity');
+  await page.shows('402 Insufficient balance');
+  await page.open('#/deposit');
+  await page.shows('Send only USDC on Anvil from your login wallet; not from an exchange.');
+  assert.equal(await page.$eval('#treasury', (node) => node.textContent).then((text) => text.toLowerCase()), TREASURY.toLowerCase());
+  await looks('deposit-empty');
+  wallet.reject = true;
+  await page.fill('Amount in USDC', '20');
+  await page.press('Deposit with wallet');
+  await page.shows('You rejected the request in your wallet');
+  wallet.reject = false;
+  await page.press('Deposit with wallet');
+  await page.shows('Waiting for the chain');
+  await chain.mine();
+  await page.shows('1 of 4 confirmations');
+  await looks('deposit-pending');
+  assert.equal((await ask()).status, 402);
+  await chain.mine();
+  await page.shows('2 of 4 confirmations');
+  await chain.mine(2);
+  await page.waitForSelector('tr[data-status="credited"], tr[data-status="final"]');
+  await page.shows('$20.00', '.balance-pill');
+  const answered = await until('the key answers', async () => { const hit = await ask(); return hit.status === 200 && hit; });
+  assert.ok(answered.headers['request-id']);
+  await chain.mine(12);
+  await looks('deposit');
+});
+
+test('a request is found by its id, its receipt adds up, errors lead to the guide', async () => {
+  const id = (await ask('[[tokens in=2000 out=100]]')).headers['request-id'];
+  await ask('[[fault 529]]');
+  await page.open('#/activity');
+  await page.shows(MODEL);
+  await page.fill('Request id', id);
+  await until('one row', async () => (await page.$$('tbody tr')).length === 1 && (await page.$eval('tbody tr', (row) => row.dataset.id)) === id);
+  await (await page.$('tbody .row-link')).click();
+  await page.shows('What it cost');
+  const receipt = await page.text('dialog');
+  assert.ok(receipt.includes(id));
+  assert.match(receipt, /Input 2,000 \$3\.00 \$0\.006/);
+  assert.match(receipt, /Output 100 \$15\.00 \$0\.0015/);
+  assert.match(receipt, /Charged \$0\.0075/);
+  assert.match(receipt, /Given back \$0\./);
+  assert.match(receipt, /p_[0-9a-f]{8}/);
+  await looks('receipt', { whole: false });
+  await page.keyboard.press('Escape');
+  await page.open('#/activity?status=error');
+  await page.shows('Upstream API is temporarily overloaded');
+  await looks('activity-errors');
+  await page.press('Upstream API is temporarily overloaded', 'link');
+  await page.waitForSelector('#e-overloaded.marked');
+  assert.equal(await page.evaluate(() => document.activeElement.id), 'e-overloaded');
+  await page.open('#/activity');
+  await page.shows('Live');
+  const next = (await ask()).headers['request-id']; // comes in by itself
+  await page.waitForSelector(`tr[data-id="${next}"]`);
+  await looks('activity');
+  await page.open('#/activity/ledger');
+  await page.shows('+$20.0000');
+  await looks('ledger');
+  const csv = await page.evaluate(() => fetch('/api/ledger.csv').then((answer) => answer.text()));
+  assert.ok(csv.includes(id));
+});
+
+test('the overview counts it; models, wallets, quick start and guide are there', async () => {
+  await page.open('#/overview');
+  await page.waitForSelector('.chart canvas');
+  await page.shows('At the pace of the last 7 days');
+  await looks('overview');
+  await page.$$eval('.chart-foot label', (labels) => labels.find((label) => label.textContent === 'Table').click());
+  await page.waitForSelector('.card table caption');
+  await page.open('#/models');
+  await page.shows(MODEL);
+  await (await page.waitForSelector(`tr[data-id="${MODEL}"] details.who summary`)).click();
+  assert.match(await page.text(`tr[data-id="${MODEL}"]`), /p_[0-9a-f]{8}.*rests 22:00-06:00/s);
+  assert.match(await page.text(`tr[data-id="${MODEL}"]`), /\$3\.00 \$15\.00/);
+  await looks('models');
+  await page.open('#/start');
+  await page.shows(`curl ${stack.nginx}/v1/messages`);
+  await page.shows('# laptop');
+  await looks('start');
+  for (const [client, text] of [['Anthropic SDK', `baseURL: '${stack.nginx}'`], ['OpenAI SDK', `baseURL: '${stack.nginx}/v1'`], ['claude-code', `ANTHROPIC_BASE_URL=${stack.nginx}`], ['codex', 'wire_api = "responses"']]) {
+    await page.press(client, 'tab');
+    await page.shows(text);
+  }
+  await page.open('#/errors');
+  await page.shows('Every response includes a request-id header');
+  // each error that the guide names is there, in the words that callers get
+  const said = (await readFile(path.join(root, 'fcgi-app/base/errors.def'), 'utf8')).matchAll(/^DR_ERROR\((\w+), (\d+),.*, "((?:[^"\\]|\\.)*)"\)$/gm);
+  const shown = await page.$$eval('.guide-entry', (nodes) => nodes.map((node) => [node.querySelector('.code').textContent, node.querySelector('h3').textContent]));
+  const plain = (text) => text.replaceAll('\\"', '"').replace('$%s', '$N').replace('%lld', 'N').replace('"%s"', '"X"').replace(/\. Available models.*/, '');
+  const rows = new Set([...said].map(([, , status, text]) => `${status} ${plain(text)}`));
+  assert.equal(shown.length, 15);
+  for (const [status, text] of shown) assert.ok(rows.has(`${status} ${text}`), `${status} ${text} is no row of errors.def`);
+  assert.equal(await page.$$eval('.guide-entry a', (links) => links.filter((link) => link.textContent === 'contact support').every((link) => link.href === 'https://support.example/help')), true);
+  await looks('errors');
+});
+
+test('another wallet is linked; sessions are listed and ended', async () => {
+  const first = wallet.account;
+  wallet.account = privateKeyToAccount(generatePrivateKey());
+  await page.open('#/wallets');
+  await page.press('Link a wallet');
+  await (await page.waitForSelector('dialog button.wallet')).click();
+  await page.shows(wallet.account.address);
+  wallet.account = first;
+  const other = await browser.tab(await browser.context(), wallet); // another browser
+  await logIn(other);
+  await page.bringToFront();
+  await page.open('#/start');
+  await page.open('#/wallets');
+  await page.shows('End all others');
+  await looks('wallets');
+  await page.press('End all others');
+  await page.waitForSelector('dialog');
+  await page.$$eval('dialog button', (buttons) => buttons.find((button) => button.textContent === 'End all others').click());
+  await until('one session', async () => !(await page.text()).includes('End all others'));
+  await other.open('#/keys');
+  await other.shows('Log in to DeRouter');
+  await other.close();
+  await page.bringToFront();
+});
+
+test('a budget that is spent is said so, a disabled key is answered 401, an enabled one answers', async () => {
+  const id = apiKey.split('-').at(-2);
+  await page.open('#/keys');
+  await page.press('Edit laptop');
+  await page.fill('Budget in USD', '0.000001');
+  await page.press('Save');
+  await until('budget spent', async () => (await ask()).json.error?.message === 'API key budget ($0.000001) exceeded');
+  await page.press('Edit laptop');
+  await page.fill('Budget in USD', '5');
+  await page.press('Save');
+  await until('the budget is raised', async () => (await ask()).status === 200);
+  const menu = (verb) => until(`${verb} in the menu`, async () => {
+    await page.$eval(`tr[data-id="${id}"] details.menu`, (box) => (box.open = true));
+    const item = await page.$(`tr[data-id="${id}"] .menu-list ::-p-aria([name="${verb}"][role="button"])`);
+    await item.click();
+    return true;
+  });
+  await menu('Disable');
+  await page.press('Disable key');
+  await page.shows('Disabled', `tr[data-id="${id}"]`);
+  const refused = await ask();
+  assert.equal(refused.status, 401);
+  assert.equal(refused.json.error.message, 'Invalid API key');
+  await menu('Enable');
+  await page.shows('Enabled', `tr[data-id="${id}"]`);
+  await until('it answers', async () => (await ask()).status === 200);
+  await menu('Rotate');
+  await page.press('Rotate');
+  const rotated = await (await page.waitForSelector('#secret')).evaluate((node) => node.textContent);
+  await page.press('I have saved it');
+  assert.equal((await ask(undefined, rotated)).status, 200);
+  assert.equal((await ask()).status, 200); // within its grace
+  await menu('Delete');
+  await page.press('Delete key');
+  await page.shows('No key yet');
+  assert.equal((await ask(undefined, rotated)).status, 401);
+});
+
+test('offline is said, and goes by itself', async () => {
+  await page.open('#/activity');
+  await page.shows(MODEL);
+  await page.setOfflineMode(true);
+  await page.shows('You are offline');
+  await looks('offline');
+  await page.setOfflineMode(false);
+  await until('online again', async () => !(await page.text()).includes('You are offline'));
+});
+
+test('late deposits are said on the overview', async () => {
+  const pid = await stack.watcherPid();
+  process.kill(pid, 'SIGSTOP'); // a watcher that follows nothing
+  try {
+    await stack.redis('HSET', `{dep:${CHAIN}}:health`, 'ok_ms', String(Date.now() - 3600000));
+    await page.open('#/overview');
+    await page.shows('Deposits on Anvil are delayed');
+    await looks('overview-delayed');
+  } finally {
+    process.kill(pid, 'SIGCONT');
+  }
+});
+
+test('logging out in one tab is noticed in the other', async () => {
+  const second = await browser.tab(context, wallet);
+  await second.open('#/keys');
+  await second.waitForSelector('.account button');
+  await page.bringToFront();
+  await page.open('#/overview');
+  await page.waitForSelector('.figures');
+  await page.press('Log out');
+  await page.shows('You are logged out');
+  await second.shows('You logged out in another tab');
+  await logIn(page);
+  await until('logged in there too', async () => second.$('.account button'));
+  await second.close();
+  await page.bringToFront();
+});
+
+test('a session that has expired leads to the login, and back to where one was', async () => {
+  await page.open('#/models');
+  await page.shows(MODEL);
+  await stack.reload({ test_clock_offset: '86500s' });
+  await page.shows('Invalid or expired token');
+  await page.shows('Log in again — your wallet and keys are all still there.');
+  await looks('login-expired');
+  await (await page.waitForSelector('button.wallet')).click();
+  await page.shows(MODEL);
+  assert.equal(await page.evaluate(() => location.hash), '#/models');
+  await stack.reload({ test_clock_offset: '0s' });
+});
+
+test('no request left the origin, the policy was never broken, no page threw', () => assert.deepEqual(browser.trouble, []));
