@@ -190,7 +190,7 @@ answer(struct dr_request *req)
 	call->rows.most = MOST_ROWS;
 	call->rows.row = on_row;
 	call->rows.done = on_done;
-	dr_stream_read(req->gw->store, &call->rows);
+	dr_stream_read(req->gw->store, &req->gw->stream_turns, &call->rows);
 }
 
 const struct dr_handler dr_handler_api_ledger = {

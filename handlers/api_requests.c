@@ -333,7 +333,7 @@ read_rows(struct requests_call *call)
 	if (cursor != NULL)
 		snprintf(call->rows.to, sizeof call->rows.to, "(%s", cursor);
 	memcpy(call->rows.account, call->req->key.account, sizeof call->rows.account);
-	dr_stream_read(call->req->gw->store, &call->rows);
+	dr_stream_read(call->req->gw->store, &call->req->gw->stream_turns, &call->rows);
 }
 
 static void

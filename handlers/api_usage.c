@@ -215,7 +215,7 @@ read_rows(struct usage_call *call)
 	    call->rows.from, sizeof call->rows.from, "%lld", (long long)call->from_ms);
 	snprintf(call->rows.to, sizeof call->rows.to, "%lld", (long long)to_ms);
 	memcpy(call->rows.account, call->req->key.account, sizeof call->rows.account);
-	dr_stream_read(call->req->gw->store, &call->rows);
+	dr_stream_read(call->req->gw->store, &call->req->gw->stream_turns, &call->rows);
 }
 
 /* ---- the zone ---- */

@@ -201,7 +201,7 @@ look_for_row(struct receipt_call *call)
 		.done = on_rows };
 	snprintf(call->rows.account, sizeof call->rows.account, "%s",
 	    call->req->key.account);
-	dr_stream_read(call->req->gw->store, &call->rows);
+	dr_stream_read(call->req->gw->store, &call->req->gw->stream_turns, &call->rows);
 }
 
 /* ---- asking ---- */

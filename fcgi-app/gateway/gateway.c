@@ -66,6 +66,7 @@ dr_gateway_new(struct dr_loop *loop, struct dr_config *config, int listen_fd,
 	gw->config = config;
 	gw->handlers = handlers;
 	dr_list_init(&gw->requests);
+	dr_stream_turns_init(&gw->stream_turns);
 	dr_timer_init(&gw->drain_timer, loop, on_drain_poll);
 	dr_start_log_levels(s);
 	if (!dr_seal_key_load(s->secrets_key_file, &gw->seal_key, err, sizeof err)) {

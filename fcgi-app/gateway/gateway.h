@@ -16,6 +16,7 @@
 #include "gateway/metrics.h"
 #include "gateway/providers.h"
 #include "gateway/retry_budget.h"
+#include "gateway/stream_read.h"
 #include "io/crypto.h"
 #include "io/fcgi_conn.h"
 #include "io/http_client.h"
@@ -36,6 +37,7 @@ struct dr_gateway {
 	struct dr_metrics *metrics;       /* owned */
 	struct dr_seal_key seal_key;
 	struct dr_retry_budget retries;           /* of second attempts */
+	struct dr_stream_turns stream_turns;      /* of long readings */
 	const struct dr_handler *const *handlers; /* borrowed, NULL-terminated */
 	struct dr_list requests;                  /* all that live */
 	size_t n_requests;

@@ -8,8 +8,8 @@
 
 static void on_page(struct dr_store_call *, enum dr_error, const struct dr_reply *);
 
-void
-dr_stream_next(struct dr_stream_read *read)
+static void
+ask(struct dr_stream_read *read)
 {
 	char tag[DR_SCHEMA_TAG_SIZE], key[DR_SCHEMA_KEY_SIZE], count[24];
 	size_t left = read->most - read->n_read;
@@ -29,6 +29,84 @@ dr_stream_next(struct dr_stream_read *read)
 	read->call = (struct dr_store_call){ .done = on_page };
 	dr_store_command(read->store, tag, argv, DR_N_ELEMENTS(argv), &read->call);
 }
+
+/* ---- turns ---- */
+
+void
+dr_stream_turns_init(struct dr_stream_turns *turns)
+{
+	dr_list_init(&turns->readings);
+	dr_list_init(&turns->waiting);
+	turns->asking = NULL;
+}
+
+/* Whoever waits longest is next, unless a page is on its way. */
+static void
+next_turn(struct dr_stream_turns *turns)
+{
+	struct dr_list *node =
+	    turns->asking == NULL ? dr_list_pop(&turns->waiting) : NULL;
+
+	if (node == NULL)
+		return;
+	turns->asking = DR_LIST_ENTRY(node, struct dr_stream_read, waiting);
+	ask(turns->asking);
+}
+
+static void
+end_turn(struct dr_stream_read *read)
+{
+	if (read->turns->asking != read)
+		return;
+	read->turns->asking = NULL;
+	next_turn(read->turns);
+}
+
+/* Redis is away: nobody waits for the others' time-outs before its own. */
+static void
+let_all_fail(struct dr_stream_turns *turns)
+{
+	struct dr_list *node;
+
+	while ((node = dr_list_pop(&turns->waiting)) != NULL)
+		ask(DR_LIST_ENTRY(node, struct dr_stream_read, waiting));
+}
+
+/* After the first page: false where the account reads so many already. */
+static bool
+may_read_on(struct dr_stream_read *read)
+{
+	size_t n = 0;
+
+	if (!dr_list_empty(&read->reading))
+		return true;
+	DR_LIST_FOREACH (node, &read->turns->readings)
+		n +=
+		    strcmp(read->account,
+			DR_LIST_ENTRY(node, struct dr_stream_read, reading)->account) ==
+		    0;
+	if (n >= DR_STREAM_MOST)
+		return false;
+	dr_list_append(&read->turns->readings, &read->reading);
+	return true;
+}
+
+static void
+leave(struct dr_stream_read *read)
+{
+	dr_list_remove(&read->waiting);
+	dr_list_remove(&read->reading);
+	end_turn(read);
+}
+
+void
+dr_stream_next(struct dr_stream_read *read)
+{
+	dr_list_append(&read->turns->waiting, &read->waiting);
+	next_turn(read->turns);
+}
+
+/* ---- pages ---- */
 
 /* The entries of a page; false: that is all there is to read. */
 static bool
@@ -63,28 +141,45 @@ on_page(struct dr_store_call *call, enum dr_error err, const struct dr_reply *re
 	struct dr_stream_read *read =
 	    DR_CONTAINER_OF(call, struct dr_stream_read, call);
 
-	if (err != DR_OK || !take_page(read, reply))
+	bool more = err == DR_OK && take_page(read, reply);
+
+	end_turn(read);
+	if (err != DR_OK)
+		let_all_fail(read->turns);
+	if (more && !may_read_on(read)) {
+		more = false;
+		err = DR_ERR_API_BUSY;
+	}
+	if (!more) {
+		leave(read);
 		read->done(read, err);
-	else if (read->paged != NULL)
+	} else if (read->paged != NULL) {
 		read->paged(read);
-	else
+	} else {
 		dr_stream_next(read);
+	}
 }
 
 void
-dr_stream_read(struct dr_store *store, struct dr_stream_read *read)
+dr_stream_read(
+    struct dr_store *store, struct dr_stream_turns *turns, struct dr_stream_read *read)
 {
 	read->store = store;
+	read->turns = turns;
+	dr_list_init(&read->reading);
+	dr_list_init(&read->waiting);
 	read->n_read = 0;
 	read->last[0] = '\0';
 	read->stopped = read->cut = false;
-	dr_stream_next(read);
+	ask(read);
 }
 
 void
 dr_stream_cancel(struct dr_stream_read *read)
 {
 	dr_store_cancel(&read->call);
+	if (read->turns != NULL) /* else it was never begun */
+		leave(read);
 }
 
 bool

@@ -6,6 +6,11 @@
  * alone,
  * "(" before an id that is left out, "-" and "+". What is added meanwhile at the far
  * end is not seen by a reader that goes backwards; rows may be trimmed away below it.
+ *
+ * Whoever goes beyond the first page takes turns with all others of this process, a
+ * page each: however many sums over long ledgers are asked for at once, Redis and the
+ * loop have one page of them in hand, and calls that pay do not wait for more. Of one
+ * account only so many may read on at a time.
  */
 #ifndef DR_STREAM_READ_H
 #define DR_STREAM_READ_H
@@ -13,16 +18,31 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/list.h"
 #include "gateway/schema.h"
 #include "io/store.h"
 
 #define DR_STREAM_ID   48
 #define DR_STREAM_PAGE 250 /* entries of a page at most: a few ms of the loop */
 
+#define DR_STREAM_MOST 8 /* long readings of an account at a time */
+
+struct dr_stream_read;
+
+/* One per process. */
+struct dr_stream_turns {
+	struct dr_list readings;       /* those beyond their first page */
+	struct dr_list waiting;        /* of them, those that want the next one */
+	struct dr_stream_read *asking; /* whose page is on its way; NULL: nobody's */
+};
+void dr_stream_turns_init(struct dr_stream_turns *turns);
+
 /* Embedded in its owner, alive until `done` ran or dr_stream_cancel() was called. */
 struct dr_stream_read {
 	struct dr_store_call call;
-	struct dr_store *store; /* borrowed */
+	struct dr_store *store;        /* borrowed; these four are dr_stream_read()'s */
+	struct dr_stream_turns *turns; /* borrowed */
+	struct dr_list reading, waiting;
 	char account[DR_ACCOUNT_LEN + 1];
 	const char *what;        /* DR_SCHEMA_LEDGER, DR_SCHEMA_REQUESTS */
 	bool backwards;          /* the newest first */
@@ -46,8 +66,9 @@ struct dr_stream_read {
 };
 
 /* What the struct's first half says is set. `done` runs exactly once, never inside this
- * call. */
-void dr_stream_read(struct dr_store *store, struct dr_stream_read *read);
+ * call; API_BUSY: the account reads DR_STREAM_MOST long ones already. */
+void dr_stream_read(
+    struct dr_store *store, struct dr_stream_turns *turns, struct dr_stream_read *read);
 void dr_stream_next(struct dr_stream_read *read);   /* see `paged` */
 void dr_stream_cancel(struct dr_stream_read *read); /* idempotent */
 

@@ -1,6 +1,7 @@
 /*
  * gateway/stream_read: every entry once, in either direction, whatever the page; rows
- * that come meanwhile are no trouble; a cancelled reading says no more.
+ * that come meanwhile are no trouble; a cancelled reading says no more; long ones take
+ * turns.
  */
 #include "admission_fixture.h"
 
@@ -9,6 +10,7 @@
 #define N_ROWS 23
 
 static struct dr_stream_read rows;
+static struct dr_stream_turns turns;
 static unsigned n_done, n_seen, n_pages, stop_at;
 static int64_t seen[2 * N_ROWS];
 static enum dr_error done_err;
@@ -62,7 +64,7 @@ begin(bool backwards, size_t page, size_t most)
 static void
 read_all(void)
 {
-	dr_stream_read(store, &rows);
+	dr_stream_read(store, &turns, &rows);
 	assert_int_equal(n_done, 0); /* never inside the call */
 	TURN_UNTIL(n_done > 0);
 	assert_int_equal(n_done, 1);
@@ -145,11 +147,129 @@ a_cancelled_reading_says_no_more(void **state)
 	(void)state;
 	fill(N_ROWS);
 	begin(true, 4, 1000);
-	dr_stream_read(store, &rows);
+	dr_stream_read(store, &turns, &rows);
 	dr_stream_cancel(&rows);
 	dr_stream_cancel(&rows);
 	redis_do("PING"); /* its answer comes behind that of the page */
 	assert_int_equal(n_done + n_seen, 0);
+	redis_do("FLUSHALL");
+}
+
+/* ---- turns ---- */
+
+#define N_READERS (DR_STREAM_MOST + 2)
+
+static struct reader {
+	struct dr_stream_read read;
+	size_t n;
+	unsigned n_done;
+	enum dr_error err;
+} readers[N_READERS];
+static int order[200];
+static size_t n_order;
+
+static struct reader *
+reader_of(struct dr_stream_read *read)
+{
+	return DR_CONTAINER_OF(read, struct reader, read);
+}
+
+static bool
+on_readers_row(struct dr_stream_read *read, const struct dr_reply *entry)
+{
+	(void)entry;
+	reader_of(read)->n++;
+	return true;
+}
+
+/* Each page of a reading, in the order in which they come. */
+static void
+on_readers_page(struct dr_stream_read *read)
+{
+	assert_in_range(n_order, 0, DR_N_ELEMENTS(order) - 1);
+	order[n_order++] = (int)(reader_of(read) - readers);
+	dr_stream_next(read);
+}
+
+static void
+on_readers_end(struct dr_stream_read *read, enum dr_error err)
+{
+	reader_of(read)->n_done++;
+	reader_of(read)->err = err;
+}
+
+static void
+start_readers(size_t n)
+{
+	fill(N_ROWS);
+	n_order = 0;
+	memset(readers, 0, sizeof readers);
+	for (size_t i = 0; i < n; i++) {
+		begin(true, 4, 1000);
+		readers[i].read = rows;
+		readers[i].read.row = on_readers_row;
+		readers[i].read.paged = on_readers_page;
+		readers[i].read.done = on_readers_end;
+		dr_stream_read(store, &turns, &readers[i].read);
+	}
+}
+
+static size_t
+n_ended(size_t n)
+{
+	size_t ended = 0;
+
+	for (size_t i = 0; i < n; i++)
+		ended += readers[i].n_done;
+	return ended;
+}
+
+static void
+long_readings_take_turns_a_page_each(void **state)
+{
+	(void)state;
+	start_readers(3);
+	TURN_UNTIL(n_ended(3) == 3);
+	for (size_t i = 0; i < 3; i++) {
+		assert_int_equal(readers[i].err, DR_OK);
+		assert_int_equal(readers[i].n, N_ROWS);
+		dr_stream_cancel(&readers[i].read);
+	}
+	assert_int_equal(n_order, 3 * 5);
+	for (size_t i = 0; i < n_order; i++) /* 0 1 2 0 1 2 ... */
+		assert_int_equal(order[i], (int)(i % 3));
+	assert_true(dr_list_empty(&turns.readings));
+	assert_null(turns.asking);
+}
+
+/* The one whose page is on its way, and one that waits. */
+static void
+whoever_leaves_holds_nobody_up(void **state)
+{
+	(void)state;
+	start_readers(4);
+	TURN_UNTIL(n_order == 4);
+	assert_non_null(turns.asking);
+	dr_stream_cancel(turns.asking);
+	dr_stream_cancel(&readers[3].read);
+	TURN_UNTIL(n_ended(4) == 2);
+	assert_true(dr_list_empty(&turns.readings));
+	assert_null(turns.asking);
+}
+
+static void
+of_one_account_so_many_read_on(void **state)
+{
+	size_t n_busy = 0;
+
+	(void)state;
+	start_readers(N_READERS);
+	TURN_UNTIL(n_ended(N_READERS) == N_READERS);
+	for (size_t i = 0; i < N_READERS; i++) {
+		n_busy += readers[i].err == DR_ERR_API_BUSY;
+		assert_int_equal(readers[i].n, readers[i].err == DR_OK ? N_ROWS : 4);
+	}
+	assert_int_equal(n_busy, N_READERS - DR_STREAM_MOST);
 	redis_do("FLUSHALL");
 }
 
@@ -178,8 +298,12 @@ main(void)
 		cmocka_unit_test(it_ends_at_the_bound_or_where_it_is_told),
 		cmocka_unit_test(rows_that_come_meanwhile_are_no_trouble),
 		cmocka_unit_test(a_cancelled_reading_says_no_more),
+		cmocka_unit_test(long_readings_take_turns_a_page_each),
+		cmocka_unit_test(whoever_leaves_holds_nobody_up),
+		cmocka_unit_test(of_one_account_so_many_read_on),
 		cmocka_unit_test(ids_are_told_from_other_texts),
 	};
 
+	dr_stream_turns_init(&turns);
 	return cmocka_run_group_tests(tests, admission_setup, admission_teardown);
 }
