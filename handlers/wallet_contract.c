@@ -15,6 +15,10 @@
 
 #define SELECTOR "1626ba7e" /* of isValidSignature(bytes32,bytes), and its yes */
 
+/* The code of a contract (EIP-170: 24 KB, on some chains a few times that) as text, and
+ * one word. It is read on the loop of the responders. */
+#define MAX_ANSWER ((size_t)512 << 10)
+
 /* What a signature of ERC-6492 ends with. */
 #define ERC_6492_END "6492649264926492649264926492649264926492649264926492649264926492"
 
@@ -156,6 +160,7 @@ wallet_contract_ask(const struct wallet_contract_query *query,
 	rpc = dr_rpc_new(query->loop, query->http, chain, why, why_size);
 	if (rpc == NULL)
 		return NULL;
+	dr_rpc_cap(rpc, MAX_ANSWER);
 	a = dr_calloc(1, sizeof *a);
 	a->magic = WALLET_CONTRACT_MAGIC;
 	a->rpc = rpc;

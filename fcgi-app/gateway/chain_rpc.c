@@ -13,10 +13,9 @@
 #include "base/mem.h"
 #include "io/crypto.h"
 
-#define MAX_CALLS  256
-#define MAX_BODY   ((size_t)1 << 20)
-#define MAX_ANSWER ((size_t)8 << 20)
-#define MAX_WHY    300
+#define MAX_CALLS 256
+#define MAX_BODY  ((size_t)1 << 20)
+#define MAX_WHY   300
 
 struct answer {
 	struct json_object *result; /* borrowed from `root` */
@@ -37,6 +36,7 @@ struct dr_rpc {
 	struct answer answers[MAX_CALLS];
 	size_t n;
 	struct json_object *root; /* owned: what the answers lie in */
+	size_t cap;               /* of `reply` */
 	int status;
 	char why[MAX_WHY];
 	void (*done)(void *arg, const char *why);
@@ -100,6 +100,14 @@ take_answer(struct dr_rpc *rpc, struct json_object *element)
 }
 
 static const char *
+too_long(struct dr_rpc *rpc)
+{
+	snprintf(
+	    rpc->why, sizeof rpc->why, "the answer is longer than %zu bytes", rpc->cap);
+	return rpc->why;
+}
+
+static const char *
 take_reply(struct dr_rpc *rpc)
 {
 	const char *wrong;
@@ -110,7 +118,7 @@ take_reply(struct dr_rpc *rpc)
 		return rpc->why;
 	}
 	if (rpc->reply.failed)
-		return "the answer is longer than 8 MB";
+		return too_long(rpc);
 	if (rpc->reply.len == 0)
 		return "the answer is empty";
 	rpc->root = dr_json_parse(rpc->reply.data, rpc->reply.len, err, sizeof err);
@@ -168,6 +176,8 @@ on_body(void *arg, const char *bytes, size_t len)
 
 	DR_CHECK(rpc, DR_RPC_MAGIC);
 	dr_strbuf_add(&rpc->reply, bytes, len);
+	if (rpc->reply.failed) /* its end is not waited for */
+		dr_timer_start(&rpc->timer, 0);
 }
 
 static void
@@ -186,8 +196,10 @@ on_end(void *arg, enum dr_http_result result, const char *why)
 static void
 on_late(struct dr_timer *timer)
 {
-	finish(DR_CONTAINER_OF(timer, struct dr_rpc, timer),
-	    "no whole answer within chain_timeout");
+	struct dr_rpc *rpc = DR_CONTAINER_OF(timer, struct dr_rpc, timer);
+
+	finish(rpc,
+	    rpc->reply.failed ? too_long(rpc) : "no whole answer within chain_timeout");
 }
 
 void
@@ -286,6 +298,15 @@ dr_rpc_nodes(const struct dr_rpc *rpc)
 	return rpc->n_urls;
 }
 
+void
+dr_rpc_cap(struct dr_rpc *rpc, size_t answer_bytes)
+{
+	DR_ASSERT(rpc->transfer == NULL);
+	dr_strbuf_fini(&rpc->reply);
+	dr_strbuf_init(&rpc->reply, answer_bytes);
+	rpc->cap = answer_bytes;
+}
+
 struct dr_rpc *
 dr_rpc_new(struct dr_loop *loop, struct dr_http *http, const struct dr_chain *chain,
     char *err, size_t err_size)
@@ -295,7 +316,7 @@ dr_rpc_new(struct dr_loop *loop, struct dr_http *http, const struct dr_chain *ch
 	rpc->magic = DR_RPC_MAGIC;
 	rpc->http = http;
 	dr_strbuf_init(&rpc->body, MAX_BODY);
-	dr_strbuf_init(&rpc->reply, MAX_ANSWER);
+	dr_rpc_cap(rpc, DR_RPC_MOST);
 	dr_timer_init(&rpc->timer, loop, on_late);
 	for (size_t i = 0; i < chain->n_rpc; i++) {
 		rpc->urls[i] = dr_chain_url(chain, i, err, err_size);

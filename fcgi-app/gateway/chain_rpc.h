@@ -2,7 +2,7 @@
  * chain_rpc - batches of JSON-RPC calls to a chain's nodes, one batch at a time.
  *
  * Several nodes are used one after the other: whoever finds fault with one calls
- * dr_rpc_rotate(). Answers are capped (8 MB), redirects are not followed, and a node's
+ * dr_rpc_rotate(). Answers are capped, redirects are not followed, and a node's
  * address is never logged, since it may hold a key.
  *
  * Thread: the loop's. `done` comes exactly once per dr_rpc_send(), from the loop,
@@ -26,6 +26,11 @@ struct dr_rpc;
 struct dr_rpc *dr_rpc_new(struct dr_loop *loop, struct dr_http *http,
     const struct dr_chain *chain, char *err, size_t err_size);
 void dr_rpc_free(struct dr_rpc **rpc); /* cancels; NULL is fine */
+
+/* Longer answers are refused, as soon as they are; DR_RPC_MOST unless this was called.
+ * Half a gigabyte and a second of the loop may go into JSON of DR_RPC_MOST. */
+#define DR_RPC_MOST ((size_t)8 << 20)
+void dr_rpc_cap(struct dr_rpc *rpc, size_t answer_bytes);
 
 /* Gather a batch: begin, then calls, then send. `params` is JSON: "[\"0x1\",false]". */
 void dr_rpc_begin(struct dr_rpc *rpc);

@@ -46,8 +46,9 @@ function answerOf(bytes) {
   return { status: Number(/^Status: (\d+)/.exec(head)?.[1] ?? 0), head, text: body, json };
 }
 
-// Ask a responder on its socket. `step`: so many bytes at a time; `leave`: go after that many, without an answer.
-export function fcgi(socket, request, { step = Infinity, leave } = {}) {
+// Ask a responder on its socket. `step`: so many bytes at a time; `leave`: go after that many, without an answer, once
+// `when` has come.
+export function fcgi(socket, request, { step = Infinity, leave, when } = {}) {
   return new Promise((done, fail) => {
     const bytes = Buffer.isBuffer(request) ? request : fcgiBytes(request);
     const end = leave ?? bytes.length, got = [];
@@ -56,6 +57,7 @@ export function fcgi(socket, request, { step = Infinity, leave } = {}) {
         peer.write(bytes.subarray(at, Math.min(at + step, end)));
         if (step !== Infinity) await new Promise(setImmediate);
       }
+      await when;
       if (leave !== undefined) peer.end(() => peer.destroy());
     });
     peer.setNoDelay(true);

@@ -206,7 +206,27 @@ an_answer_above_8_mb_is_refused(void **state)
 	peer_says("HTTP/1.1 200 OK\r\n\r\n", 19, CLOSE);
 	peer.fill = (9u << 20);
 	two_calls(rpc);
-	assert_non_null(strstr(told, "longer than 8 MB"));
+	assert_non_null(strstr(told, "longer than 8388608 bytes"));
+	dr_rpc_free(&rpc);
+}
+
+/* The node says more than may be, and then nothing more for ever. */
+static void
+what_is_too_long_is_not_waited_for(void **state)
+{
+	struct dr_rpc *rpc = rpc_of(1);
+
+	(void)state;
+	dr_rpc_cap(rpc, 1000);
+	settings.chain_timeout = 3600000;
+	peer_says("HTTP/1.1 200 OK\r\nContent-Length: 9000\r\n\r\n", 41, STALL);
+	peer.fill = 2000;
+	two_calls(rpc);
+	assert_non_null(strstr(told, "longer than 1000 bytes"));
+	settings.chain_timeout = 5000;
+	peer_answers(200, "[{\"id\":0,\"result\":1},{\"id\":1,\"result\":1}]");
+	two_calls(rpc);
+	assert_string_equal(told, "");
 	dr_rpc_free(&rpc);
 }
 
@@ -261,6 +281,7 @@ main(void)
 		TEST(no_cut_of_an_answer_is_taken_for_whole),
 		TEST(connections_that_fail_are_told_without_the_address),
 		TEST(an_answer_above_8_mb_is_refused),
+		TEST(what_is_too_long_is_not_waited_for),
 		TEST(nodes_take_turns_when_told),
 		TEST(what_is_freed_is_not_called_back),
 #undef TEST
