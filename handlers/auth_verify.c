@@ -124,10 +124,16 @@ static void
 on_owner(struct dr_store_call *call, enum dr_error err, const struct dr_reply *reply)
 {
 	struct login *login = DR_CONTAINER_OF(call, struct login, call);
-	const char *owner = dr_reply_string(reply, NULL);
+	int64_t chain_id;
+	const char *owner = dr_wallet_owner(reply, &chain_id);
 
 	if (err != DR_OK) {
 		dr_request_fail(login->req, err);
+		return;
+	}
+	if (owner == NULL) {
+		dr_request_fail(
+		    login->req, DR_ERR_WALLET_OTHER_CHAIN, (long long)chain_id);
 		return;
 	}
 	if (!dr_account_id_ok(owner)) {
@@ -139,7 +145,7 @@ on_owner(struct dr_store_call *call, enum dr_error err, const struct dr_reply *r
 }
 
 static void
-on_proved(struct dr_request *req, const char *wallet)
+on_proved(struct dr_request *req, const char *wallet, int64_t chain_id)
 {
 	struct login *login = dr_calloc(1, sizeof *login);
 	char account[DR_ACCOUNT_LEN + 1];
@@ -150,7 +156,7 @@ on_proved(struct dr_request *req, const char *wallet)
 	req->cancel_local = cancel;
 	dr_account_id_new(account);
 	login->call.done = on_owner;
-	dr_wallet_take(req->gw->store, wallet, account, &login->call);
+	dr_wallet_take(req->gw->store, wallet, account, chain_id, &login->call);
 }
 
 static void

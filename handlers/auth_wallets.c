@@ -26,7 +26,7 @@ struct wallets_call {
 	struct dr_store_call call; /* stays alive until it is done or cancelled */
 	struct dr_request *req;
 	char wallet[DR_WALLET_SIZE]; /* the one to link */
-	int64_t now_ms;
+	int64_t now_ms, chain_id;
 };
 
 static void
@@ -140,12 +140,19 @@ on_owner(
 	char tag[DR_SCHEMA_TAG_SIZE], key[DR_SCHEMA_KEY_SIZE], now[24];
 	const char *words[] = { "HSETNX", key, call->wallet, now };
 	struct dr_arg argv[DR_N_ELEMENTS(words)];
+	const char *owner;
+	int64_t chain_id;
 
 	if (err != DR_OK) {
 		dr_request_fail(req, err);
 		return;
 	}
-	if (strcmp(dr_reply_string(reply, NULL), req->key.account) != 0) {
+	owner = dr_wallet_owner(reply, &chain_id);
+	if (owner == NULL) {
+		dr_request_fail(req, DR_ERR_WALLET_OTHER_CHAIN, (long long)chain_id);
+		return;
+	}
+	if (strcmp(owner, req->key.account) != 0) {
 		dr_request_fail(req, DR_ERR_WALLET_TAKEN);
 		return;
 	}
@@ -178,11 +185,12 @@ on_wallets_counted(
 		return;
 	}
 	call->call.done = on_owner;
-	dr_wallet_take(req->gw->store, call->wallet, req->key.account, &call->call);
+	dr_wallet_take(req->gw->store, call->wallet, req->key.account, call->chain_id,
+	    &call->call);
 }
 
 static void
-on_proved(struct dr_request *req, const char *wallet)
+on_proved(struct dr_request *req, const char *wallet, int64_t chain_id)
 {
 	struct wallets_call *call = begin(req, on_wallets_counted);
 	char tag[DR_SCHEMA_TAG_SIZE], key[DR_SCHEMA_KEY_SIZE];
@@ -190,6 +198,7 @@ on_proved(struct dr_request *req, const char *wallet)
 
 	snprintf(call->wallet, sizeof call->wallet, "%s", wallet);
 	call->now_ms = wallet_proof_now(req);
+	call->chain_id = chain_id;
 	dr_schema_tag(tag, req->key.account);
 	argv[1].len = dr_schema_key(key, req->key.account, DR_SCHEMA_WALLETS, NULL);
 	dr_store_command(req->gw->store, tag, argv, 2, &call->call);

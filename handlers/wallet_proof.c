@@ -30,7 +30,7 @@ struct proof {
 	struct dr_store_call call;
 	struct dr_request *req;
 	void (*go_on)(struct dr_request *);
-	void (*proved)(struct dr_request *, const char *wallet);
+	void (*proved)(struct dr_request *, const char *wallet, int64_t chain_id);
 	bool link;
 	char *message, *signature; /* owned */
 	size_t len;
@@ -245,16 +245,17 @@ wallet_proof_remember(struct dr_request *req, const char *nonce, const char *add
 
 /* ---- verifying ---- */
 
+/* chain_id 0: its own key has signed. */
 static void
-accept_it(struct proof *proof)
+accept_it(struct proof *proof, int64_t chain_id)
 {
 	struct dr_request *req = proof->req;
-	void (*proved)(struct dr_request *, const char *) = proof->proved;
+	void (*proved)(struct dr_request *, const char *, int64_t) = proof->proved;
 	char wallet[DR_ADDRESS_TEXT];
 
 	memcpy(wallet, proof->address, sizeof wallet);
 	end(req);
-	proved(req, wallet);
+	proved(req, wallet, chain_id);
 }
 
 /* Neither its own key's signature nor, as it seems, a contract's. */
@@ -274,7 +275,7 @@ on_contract(void *arg, enum wallet_contract_result result, const char *why)
 
 	switch (result) {
 	case WALLET_CONTRACT_VALID:
-		accept_it(proof);
+		accept_it(proof, proof->siwe.chain_id);
 		break;
 	case WALLET_CONTRACT_INVALID:
 		refuse_both(proof, why);
@@ -361,7 +362,7 @@ on_taken(struct dr_store_call *call, enum dr_error err, const struct dr_reply *r
 	proof->said = dr_personal_sign_check(
 	    proof->message, proof->len, proof->signature, proof->siwe.signer);
 	if (proof->said == DR_SIGNATURE_OK)
-		accept_it(proof);
+		accept_it(proof, 0);
 	else
 		ask_contract(proof);
 }
@@ -379,7 +380,7 @@ take_record(struct proof *proof)
 
 void
 wallet_proof_verify(struct dr_request *req, bool link,
-    void (*done)(struct dr_request *req, const char *wallet))
+    void (*done)(struct dr_request *req, const char *wallet, int64_t chain_id))
 {
 	static const struct dr_api_field fields[] = { { "message", DR_API_TEXT, true,
 							  false },

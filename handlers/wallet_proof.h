@@ -54,10 +54,11 @@ void wallet_proof_remember(struct dr_request *req, const char *nonce,
 
 /*
  * Verify the body {"message", "signature"}, after wallet_proof_begin(). The wallet is
- * in lower case. Where it proves nothing the request fails with BAD_SESSION, and the
- * log has the reason.
+ * in lower case; chain_id is that of the contract which says so, 0: its own key signed.
+ * Where it proves nothing the request fails with BAD_SESSION, and the log has the
+ * reason.
  */
 void wallet_proof_verify(struct dr_request *req, bool link,
-    void (*done)(struct dr_request *req, const char *wallet));
+    void (*done)(struct dr_request *req, const char *wallet, int64_t chain_id));
 
 #endif

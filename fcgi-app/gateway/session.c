@@ -165,15 +165,26 @@ dr_session_end(struct dr_store *store, const char *account, const char *id,
 
 void
 dr_wallet_take(struct dr_store *store, const char *wallet, const char *account,
-    struct dr_store_call *call)
+    int64_t chain_id, struct dr_store_call *call)
 {
-	char key[DR_WALLET_SIZE + 16];
+	char key[DR_WALLET_SIZE + 16], chain[24];
 	const struct dr_arg args[] = {
 		{ key, (size_t)snprintf(key, sizeof key, "wallet:{%s}", wallet) },
-		{ account, strlen(account) }
+		{ account, strlen(account) },
+		{ chain,
+		    (size_t)snprintf(chain, sizeof chain, "%lld", (long long)chain_id) }
 	};
 
-	dr_store_eval(store, key, &dr_script_wallet_take, 1, args, 2, call);
+	dr_store_eval(store, key, &dr_script_wallet_take, 1, args, 3, call);
+}
+
+const char *
+dr_wallet_owner(const struct dr_reply *reply, int64_t *chain_id)
+{
+	const char *owner = dr_reply_string(dr_reply_at(reply, 0), NULL);
+
+	*chain_id = dr_reply_int(dr_reply_at(reply, 1), 0);
+	return *chain_id == 0 ? owner : NULL;
 }
 
 void

@@ -1,18 +1,45 @@
 // What somebody hostile does to the dashboard's API and to the login: forged cursors, lists without end, addresses in odd
-// forms. Each test stands for something that went wrong once.
+// forms, nodes that lie. Each test stands for something that went wrong once.
 import test, { before, after } from 'node:test';
 import assert from 'node:assert/strict';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import http from 'node:http';
+import os from 'node:os';
 import path from 'node:path';
 import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts';
-import { startStack, call } from './stack.mjs';
+import { startStack, call, until } from './stack.mjs';
 import { fcgi } from './fcgi.mjs';
 
-let stack;
+const [CHAIN, SECOND] = [31337, 31338];
+let stack, dir;
+
+// The node of both chains: asked about a contract's signature it says what `says` makes of each call, or nothing at all.
+const YES = `0x1626ba7e${'0'.repeat(56)}`;
+const yes = (calls) => JSON.stringify(calls.map(({ id, method }) => ({ jsonrpc: '2.0', id, result: method === 'eth_getCode' ? '0x60' : YES })));
+let says = yes, asked = 0;
+const node = http.createServer(async (request, response) => {
+  const pieces = [];
+  for await (const piece of request) pieces.push(piece);
+  const calls = JSON.parse(Buffer.concat(pieces).toString());
+  if (!calls.some((c) => c.method === 'eth_call' && c.params[0].data.startsWith('0x1626ba7e'))) return void response.writeHead(500).end(); // the watcher
+  asked++;
+  const text = says(calls);
+  if (text !== undefined) response.end(text);
+});
 
 before(async () => {
-  stack = await startStack({ workers: 2, lighttpd: false, set: { login_rpm: '1000', api_rpm: '1000000' } });
+  await new Promise((done) => node.listen(0, '127.0.0.1', done));
+  dir = await mkdtemp(path.join(os.tmpdir(), 'derouter-attack-'));
+  const row = (id) => ({ id, name: `Chain ${id}`, rpc: [`http://127.0.0.1:${node.address().port}/`], usdc: `0x${'11'.repeat(20)}`, treasury: `0x${'22'.repeat(20)}`, confirmations: 2, start_block: 0, min_deposit: '0.1' });
+  await writeFile(path.join(dir, 'chains.json'), JSON.stringify({ chains: [row(CHAIN), row(SECOND)] }));
+  stack = await startStack({ workers: 2, lighttpd: false, set: { login_rpm: '1000', api_rpm: '1000000', chains_file: path.join(dir, 'chains.json') } });
 });
-after(() => stack?.stop());
+after(async () => {
+  await stack?.stop();
+  node.closeAllConnections();
+  node.close();
+  if (dir) await rm(dir, { recursive: true });
+});
 
 const worker = (n = 1) => path.join(stack.state, `worker-${n}.sock`);
 const wallet = () => privateKeyToAccount(generatePrivateKey());
@@ -27,7 +54,7 @@ async function login(credit = '1.00') {
 
 // Sign what the gateway has composed, and send it there.
 async function signed(me, who, purpose, where) {
-  const asked = await me.send('POST', '/api/auth/challenge', { address: who.address, chainId: 1, purpose });
+  const asked = await me.send('POST', '/api/auth/challenge', { address: who.address, chainId: CHAIN, purpose });
   assert.equal(asked.status, 200, asked.text);
   return me.send('POST', where, { message: asked.json.message, signature: await who.signMessage({ message: asked.json.message }) });
 }
@@ -70,7 +97,7 @@ test('clients are told apart by their own address, as the web server writes it',
   const tries = async (address, n) => {
     const hits = [];
     for (let i = 0; i < n; i++) {
-      const request = { method: 'POST', path: '/api/auth/challenge', body: JSON.stringify({ address: wallet().address, chainId: 1 }), params: { REMOTE_ADDR: address } };
+      const request = { method: 'POST', path: '/api/auth/challenge', body: JSON.stringify({ address: wallet().address, chainId: CHAIN }), params: { REMOTE_ADDR: address } };
       hits.push((await fcgi(worker(), request)).status);
     }
     return hits;
@@ -83,4 +110,44 @@ test('clients are told apart by their own address, as the web server writes it',
   assert.deepEqual(await tries('2001:db8:1:3::1', 1), [200]);
   for (const odd of ['', 'unix:', 'x'.repeat(300), '}{', 'a b']) assert.equal((await tries(odd, 1))[0], 200);
   await stack.reload({ login_rpm: '1000' });
+});
+
+// A login by a contract, which the node vouches for.
+async function contractLogin(address, chainId, send = (body) => call(stack.nginx, { path: '/api/auth/verify', body })) {
+  const { json } = await call(stack.nginx, { path: '/api/auth/challenge', body: { address, chainId } });
+  return send({ message: json.message, signature: `0x${'12'.repeat(70)}` });
+}
+
+test('a wallet that is a contract is so on one chain: elsewhere its address may be somebody else\'s', async () => {
+  const address = `0x${'c1'.repeat(20)}`;
+  const first = await contractLogin(address, CHAIN);
+  assert.equal(first.status, 200, first.text);
+  const hit = await contractLogin(address, SECOND);
+  assert.equal(hit.status, 403, hit.text);
+  assert.equal(hit.json.error.message, `This wallet is a contract on chain ${CHAIN}: sign in with that chain`);
+  const me = await login();
+  const { json } = await me.send('POST', '/api/auth/challenge', { address, chainId: SECOND, purpose: 'link' });
+  assert.equal((await me.send('POST', '/api/wallets', { message: json.message, signature: `0x${'12'.repeat(70)}` })).status, 403);
+  assert.equal((await contractLogin(address, CHAIN)).json.account, first.json.account);
+});
+
+test('a node that says too much holds nobody up, and whoever waits for one may leave', async () => {
+  const address = `0x${'c2'.repeat(20)}`;
+  const most = async () => Math.max(...(await Promise.all((await stack.workerPids()).map(async (pid) => Number(/VmHWM:\s+(\d+)/.exec(await readFile(`/proc/${pid}/status`, 'utf8'))[1])))));
+  const before = await most();
+  says = () => `[${'0,'.repeat(4000000)}0]`;
+  assert.equal((await contractLogin(address, CHAIN)).status, 503);
+  assert.ok((await most()) - before < 100000, `${before} kB, then ${await most()} kB`);
+  says = () => undefined;
+  const left = [];
+  for (let i = 0; i < 6; i++) {
+    const n = asked;
+    await contractLogin(address, CHAIN, (body) => {
+      left.push(fcgi(worker(1 + (i % 2)), { method: 'POST', path: '/api/auth/verify', body: JSON.stringify(body) }, { leave: Infinity, when: until('asked', () => asked > n) }));
+      return left.at(-1);
+    });
+  }
+  await Promise.all(left);
+  says = yes;
+  assert.equal((await contractLogin(address, CHAIN)).status, 200);
 });

@@ -51,7 +51,7 @@ function answerOf(bytes) {
 export function fcgi(socket, request, { step = Infinity, leave, when } = {}) {
   return new Promise((done, fail) => {
     const bytes = Buffer.isBuffer(request) ? request : fcgiBytes(request);
-    const end = leave ?? bytes.length, got = [];
+    const end = Math.min(leave ?? Infinity, bytes.length), got = [];
     const peer = net.connect(socket, async () => {
       for (let at = 0; at < end; at += step) {
         peer.write(bytes.subarray(at, Math.min(at + step, end)));

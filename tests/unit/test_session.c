@@ -215,18 +215,72 @@ sessions_are_listed_and_ended(void **state)
 	assert_int_equal(redis_do("HEXISTS " KEY("sessions") " s3s3s3").number, 1);
 }
 
+static char owner[40]; /* "": the wallet is another chain's */
+static int64_t owners_chain;
+static unsigned n_taken;
+
+static void
+on_taken(struct dr_store_call *call, enum dr_error err, const struct dr_reply *reply)
+{
+	const char *said;
+
+	(void)call;
+	assert_int_equal(err, DR_OK);
+	said = dr_wallet_owner(reply, &owners_chain);
+	snprintf(owner, sizeof owner, "%s", said != NULL ? said : "");
+	n_taken++;
+}
+
+static const char *
+take(const char *wallet, const char *account, int64_t chain_id)
+{
+	struct dr_store_call call = { .done = on_taken };
+
+	n_taken = 0;
+	dr_wallet_take(store, wallet, account, chain_id, &call);
+	TURN_UNTIL(n_taken > 0);
+	return owner;
+}
+
 static void
 a_wallet_has_one_owner_and_a_window_its_limit(void **state)
 {
 	(void)state;
 	redis_do("FLUSHALL");
-	assert_string_equal(
-	    on_key(&dr_script_wallet_take, "wallet", "first", "").text, "first");
-	assert_string_equal(
-	    on_key(&dr_script_wallet_take, "wallet", "second", "").text, "first");
+	assert_string_equal(take("0xa", "first", 0), "first");
+	assert_string_equal(take("0xa", "second", 0), "first");
 	assert_int_equal(on_key(&dr_script_rate, "rate", "2", "60000").number, 0);
 	assert_int_equal(on_key(&dr_script_rate, "rate", "2", "60000").number, 0);
 	assert_in_range(on_key(&dr_script_rate, "rate", "2", "60000").number, 1, 60000);
+}
+
+/* Who can put a contract at the same address of another chain is not the owner. */
+static void
+a_contract_is_one_chains(void **state)
+{
+	(void)state;
+	redis_do("FLUSHALL");
+	assert_string_equal(take("0xa", "first", 8453), "first");
+	assert_string_equal(take("0xa", "second", 10), "");
+	assert_int_equal(owners_chain, 8453);
+	assert_string_equal(take("0xa", "second", 8453), "first");
+	assert_string_equal(take("0xa", "second", 0), "first"); /* its own key */
+	assert_string_equal(redis_do("GET wallet:{0xa}").text, "first");
+
+	/* given by the operator: the first chain it logs in with is its own */
+	redis_do("SET wallet:{0xb} given");
+	assert_string_equal(take("0xb", "other", 10), "given");
+	assert_string_equal(take("0xb", "other", 8453), "");
+	{
+		const struct dr_arg args[] = { { "wallet:{0xb}", 12 }, { "given", 5 } };
+		struct answer answer;
+
+		answer_init(&answer, false);
+		dr_store_eval(store, "wallet:{0xb}", &dr_script_wallet_unlink, 1, args,
+		    2, &answer.call);
+		dr_store_wait(store, &answer.call);
+	}
+	assert_string_equal(take("0xb", "other", 8453), "other");
 }
 
 int
@@ -238,6 +292,7 @@ main(void)
 		cmocka_unit_test(calls_are_counted_for_sessions_in_order_alone),
 		cmocka_unit_test(old_sessions_make_room),
 		cmocka_unit_test(sessions_are_listed_and_ended),
+		cmocka_unit_test(a_contract_is_one_chains),
 		cmocka_unit_test(a_wallet_has_one_owner_and_a_window_its_limit),
 	};
 
