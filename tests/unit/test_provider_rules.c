@@ -2,51 +2,7 @@
  * A provider's record as a whole: what it needs, its credential, and what it says of
  * models, rest and addresses.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "base/dr_assert.h"
-#include "base/mem.h"
-#include "gateway/provider_record.h"
-
-static struct dr_provider_record *
-record_of(const char *name)
-{
-	char err[200];
-	struct dr_provider_record *record =
-	    dr_provider_record_new(name, err, sizeof err);
-
-	assert_non_null(record);
-	return record;
-}
-
-static char *
-text_of(const struct dr_provider_record *record, const char *field)
-{
-	static struct dr_strbuf text;
-
-	dr_strbuf_fini(&text);
-	dr_strbuf_init(&text, 1 << 20);
-	assert_true(dr_provider_record_get(record, field, &text));
-	assert_false(text.failed);
-	return text.data;
-}
-
-static void
-forget_text(void)
-{
-	struct dr_provider_record *record = record_of("x");
-
-	text_of(record, "org"); /* "": holds no memory */
-	dr_provider_record_free(&record);
-}
+#include "provider_record_fixture.h"
 
 /* ---- whole records ---- */
 
