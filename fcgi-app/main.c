@@ -24,12 +24,8 @@
 #include "io/fcgi_conn.h"
 #include "io/loop.h"
 
-#define MAX_ASSIGNMENTS 128
-
 struct process {
-	const char *config_path; /* NULL: defaults and environment only */
-	const char *assignments[MAX_ASSIGNMENTS + 1];
-	size_t n_assignments;
+	struct dr_start_source source;
 	bool only_check;
 	struct dr_loop *loop;
 	struct dr_gateway *gateway;
@@ -43,20 +39,6 @@ static const char usage[] =
     "  -t, -n, --test        check the configuration, report every mistake, exit\n"
     "  -V, --version\n"
     "  -h, --help\n";
-
-static void
-report(void *arg, const char *line)
-{
-	(void)arg;
-	dr_log_error(config, "%s", line);
-}
-
-static void
-report_plainly(void *arg, const char *line)
-{
-	(void)arg;
-	fprintf(stderr, "%s\n", line);
-}
 
 /* ---- signals ---- */
 
@@ -80,29 +62,15 @@ static void
 on_hangup(void *arg)
 {
 	struct process *p = arg;
-	struct dr_config *config =
-	    dr_config_load(p->config_path, p->assignments, report, NULL);
+	struct dr_config *config = dr_start_reload(&p->source);
 
-	if (config == NULL) {
-		dr_log_error(
-		    config, "reload refused: the old configuration stays in force");
+	if (config == NULL)
 		return;
-	}
 	dr_gateway_reload(p->gateway, config);
 	dr_log_info(config, "configuration read anew");
 }
 
 /* ---- start ---- */
-
-static void
-add_assignment(struct process *p, const char *text)
-{
-	if (p->n_assignments == MAX_ASSIGNMENTS) {
-		fprintf(stderr, "derouter-fcgi: more than %d --set\n", MAX_ASSIGNMENTS);
-		exit(2);
-	}
-	p->assignments[p->n_assignments++] = text;
-}
 
 static void
 read_options(struct process *p, int argc, char **argv)
@@ -117,19 +85,19 @@ read_options(struct process *p, int argc, char **argv)
 	static char listen_setting[512];
 	int c;
 
-	p->config_path = getenv("DEROUTER_CONFIG");
+	dr_start_source_init(&p->source, "derouter-fcgi");
 	while ((c = getopt_long(argc, argv, "c:tnVh", options, NULL)) != -1) {
 		switch (c) {
 		case 'c':
-			p->config_path = optarg;
+			p->source.path = optarg;
 			break;
 		case 's':
-			add_assignment(p, optarg);
+			dr_start_assign(&p->source, optarg);
 			break;
 		case 'l':
 			snprintf(
 			    listen_setting, sizeof listen_setting, "listen=%s", optarg);
-			add_assignment(p, listen_setting);
+			dr_start_assign(&p->source, listen_setting);
 			break;
 		case 't':
 		case 'n':
@@ -232,13 +200,13 @@ main(int argc, char **argv)
 
 	dr_mem_tune();
 	read_options(&p, argc, argv);
-	config = dr_config_load(p.config_path, p.assignments, report_plainly, NULL);
+	config = dr_start_load(&p.source);
 	if (config == NULL)
 		return 1;
 	if (p.only_check) {
 		dr_config_unref(&config);
 		fprintf(stderr, "%s: the configuration is fine\n",
-		    p.config_path != NULL ? p.config_path : "built-in values");
+		    p.source.path != NULL ? p.source.path : "built-in values");
 		return 0;
 	}
 	return serve(&p, config);

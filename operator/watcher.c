@@ -18,8 +18,7 @@
 #include "gateway/start.h"
 #include "operator/duties.h"
 
-#define MAX_ASSIGNMENTS 128
-#define MAX_IDLE        64 /* connections kept to providers and nodes */
+#define MAX_IDLE 64 /* connections kept to providers and nodes */
 
 /* Every duty, one row each. */
 static const struct dr_duty *const duties[] = {
@@ -33,9 +32,7 @@ static const struct dr_duty *const duties[] = {
 
 struct process {
 	struct dr_watcher watcher;
-	const char *config_path; /* NULL: defaults and environment only */
-	const char *assignments[MAX_ASSIGNMENTS + 1];
-	size_t n_assignments;
+	struct dr_start_source source;
 	bool only_check;
 	const char *only;        /* --once NAME; NULL: all */
 	void *running[N_DUTIES]; /* what start() gave; NULL: not started */
@@ -50,20 +47,6 @@ static const char usage[] =
     "  -t, -n, --test        check the configuration, report every mistake, exit\n"
     "  -V, --version\n"
     "  -h, --help\n";
-
-static void
-report(void *arg, const char *line)
-{
-	(void)arg;
-	dr_log_error(config, "%s", line);
-}
-
-static void
-report_plainly(void *arg, const char *line)
-{
-	(void)arg;
-	fprintf(stderr, "%s\n", line);
-}
 
 /* ---- duties ---- */
 
@@ -118,16 +101,12 @@ on_hangup(void *arg)
 {
 	struct process *p = arg;
 	struct dr_watcher *w = &p->watcher;
-	struct dr_config *config =
-	    dr_config_load(p->config_path, p->assignments, report, NULL);
+	struct dr_config *config = dr_start_reload(&p->source);
 	const char *name;
 	size_t pos = 0;
 
-	if (config == NULL) {
-		dr_log_error(
-		    config, "reload refused: the old configuration stays in force");
+	if (config == NULL)
 		return;
-	}
 	while (dr_settings_differ(w->config->settings, config->settings, &pos, &name))
 		dr_log_warn(config, "%s changed: in force only after a restart", name);
 	dr_config_unref(&w->config);
@@ -140,17 +119,6 @@ on_hangup(void *arg)
 }
 
 /* ---- start and end ---- */
-
-static void
-add_assignment(struct process *p, const char *text)
-{
-	if (p->n_assignments == MAX_ASSIGNMENTS) {
-		fprintf(
-		    stderr, "derouter-watcher: more than %d --set\n", MAX_ASSIGNMENTS);
-		exit(2);
-	}
-	p->assignments[p->n_assignments++] = text;
-}
 
 static void
 say_help(FILE *to, int status)
@@ -187,14 +155,14 @@ read_options(struct process *p, int argc, char **argv)
 		{ "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 } };
 	int c;
 
-	p->config_path = getenv("DEROUTER_CONFIG");
+	dr_start_source_init(&p->source, "derouter-watcher");
 	while ((c = getopt_long(argc, argv, "c:tnVh", options, NULL)) != -1) {
 		switch (c) {
 		case 'c':
-			p->config_path = optarg;
+			p->source.path = optarg;
 			break;
 		case 's':
-			add_assignment(p, optarg);
+			dr_start_assign(&p->source, optarg);
 			break;
 		case 'o':
 			p->watcher.once = true;
@@ -287,12 +255,12 @@ main(int argc, char **argv)
 
 	dr_mem_tune();
 	read_options(&p, argc, argv);
-	w->config = dr_config_load(p.config_path, p.assignments, report_plainly, NULL);
+	w->config = dr_start_load(&p.source);
 	if (w->config == NULL)
 		return 1;
 	if (p.only_check)
 		fprintf(stderr, "%s: the configuration is fine\n",
-		    p.config_path != NULL ? p.config_path : "built-in values");
+		    p.source.path != NULL ? p.source.path : "built-in values");
 	else if (dr_start_guard(), open_parts(w))
 		run(&p);
 	else

@@ -6,10 +6,67 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 
 #include "base/log.h"
+
+/* ---- the configuration ---- */
+
+static void
+report(void *arg, const char *line)
+{
+	(void)arg;
+	dr_log_error(config, "%s", line);
+}
+
+static void
+report_plainly(void *arg, const char *line)
+{
+	(void)arg;
+	fprintf(stderr, "%s\n", line);
+}
+
+void
+dr_start_source_init(struct dr_start_source *source, const char *program)
+{
+	*source = (struct dr_start_source){ .program = program,
+		.path = getenv("DEROUTER_CONFIG") };
+}
+
+void
+dr_start_assign(struct dr_start_source *source, const char *text)
+{
+	const size_t most = DR_N_ELEMENTS(source->assignments) - 1;
+
+	if (source->n_assignments == most) {
+		fprintf(stderr, "%s: more than %zu --set\n", source->program, most);
+		exit(2);
+	}
+	source->assignments[source->n_assignments++] = text;
+}
+
+struct dr_config *
+dr_start_load(const struct dr_start_source *source)
+{
+	return dr_config_load(source->path, source->assignments, report_plainly, NULL);
+}
+
+struct dr_config *
+dr_start_reload(const struct dr_start_source *source)
+{
+	struct dr_config *config =
+	    dr_config_load(source->path, source->assignments, report, NULL);
+
+	if (config == NULL)
+		dr_log_error(
+		    config, "reload refused: the old configuration stays in force");
+	return config;
+}
+
+/* ---- log and store ---- */
 
 bool
 dr_start_log(const struct dr_settings *settings)
