@@ -31,6 +31,7 @@ struct dr_loop {
 	unsigned n_timers, heap_size;
 	struct dr_list deferred;
 	bool stopped;
+	bool one_turn; /* inside dr_loop_turn() */
 	bool in_deferred;
 	struct signal_watch signals[MAX_SIGNALS];
 	unsigned n_signals;
@@ -136,6 +137,9 @@ on_alarm(uv_timer_t *handle)
 		timer->fire(timer);
 	}
 	set_alarm(loop);
+	/* UV_RUN_ONCE looks at timers first and would then wait for the next one. */
+	if (loop->one_turn)
+		uv_stop(&loop->uv);
 }
 
 void
@@ -405,7 +409,9 @@ dr_loop_turn(struct dr_loop *loop)
 {
 	DR_CHECK(loop, LOOP_MAGIC);
 	run_deferred(loop);
+	loop->one_turn = true;
 	uv_run(&loop->uv, UV_RUN_ONCE);
+	loop->one_turn = false;
 	run_deferred(loop);
 }
 

@@ -187,6 +187,26 @@ starting_a_running_timer_moves_it(void **state)
 	dr_timer_stop(&zeroed);
 }
 
+static void
+a_turn_in_which_a_timer_was_due_waits_for_no_other(void **state)
+{
+	struct alarm due, later;
+	uint64_t began_ms;
+
+	(void)state;
+	alarm_init(&due, 'd');
+	alarm_init(&later, 'l');
+	dr_clock_update();
+	began_ms = dr_clock_ms();
+	dr_timer_start(&due.timer, 0);
+	dr_timer_start(&later.timer, DEADLINE_MS);
+	dr_loop_turn(loop);
+	assert_string_equal(rung, "d");
+	dr_clock_update();
+	assert_true(dr_clock_ms() - began_ms < DEADLINE_MS);
+	dr_timer_stop(&later.timer);
+}
+
 /* ---- the end of a turn ---- */
 
 struct job {
@@ -458,6 +478,7 @@ main(void)
 		TEST(a_timer_may_start_itself_again),
 		TEST(a_timer_may_stop_another_that_is_due),
 		TEST(starting_a_running_timer_moves_it),
+		TEST(a_turn_in_which_a_timer_was_due_waits_for_no_other),
 		TEST(work_is_done_once_and_before_the_loop_waits),
 		TEST(what_is_wanted_is_told_and_nothing_else),
 		TEST(a_watcher_may_free_itself_and_others_inside_its_callback),
