@@ -51,6 +51,7 @@ libderouter_a_SOURCES += \
 	fcgi-app/io/store_connect.c \
 	fcgi-app/io/store_internal.h \
 	fcgi-app/io/store_reply.c \
+	fcgi-app/io/store_write.c \
 	fcgi-app/dialects/answer_model.c \
 	fcgi-app/dialects/anthropic.c \
 	fcgi-app/dialects/binding.c \

@@ -26,7 +26,6 @@
 #define MOST_ENTRIES  1000 /* booked in one script call, which holds Redis up */
 #define LEAST_TICK_MS 10
 #define MOST_TICK_MS  1000
-#define RUN_ID_SIZE   48
 
 struct sweeps;
 
@@ -55,8 +54,8 @@ struct sweeps {
 	/* --once */
 	bool failed;
 	uint64_t give_up_ms;
-	uint64_t reachable_since; /* dr_clock_ms(); 0: Redis is away */
-	char run_id[RUN_ID_SIZE]; /* of the Redis that was there then */
+	uint64_t reachable_since;                /* dr_clock_ms(); 0: Redis is away */
+	char server_id[DR_STORE_SERVER_ID_SIZE]; /* the Redis that was there then */
 };
 
 static void ask_index(struct sweeps *sweeps);
@@ -77,13 +76,13 @@ clock_offset(const struct sweeps *sweeps)
 static void
 note_store(struct sweeps *sweeps, enum dr_error err)
 {
-	const char *id = dr_store_run_id(sweeps->watcher->store);
+	const char *id = dr_store_server_id(sweeps->watcher->store);
 
 	if (err == DR_ERR_STORE_DOWN || !dr_store_is_up(sweeps->watcher->store)) {
 		sweeps->reachable_since = 0;
-	} else if (sweeps->reachable_since == 0 || strcmp(id, sweeps->run_id) != 0) {
+	} else if (sweeps->reachable_since == 0 || strcmp(id, sweeps->server_id) != 0) {
 		sweeps->reachable_since = dr_clock_ms();
-		snprintf(sweeps->run_id, sizeof sweeps->run_id, "%s", id);
+		snprintf(sweeps->server_id, sizeof sweeps->server_id, "%s", id);
 	}
 }
 

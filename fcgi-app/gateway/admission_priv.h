@@ -41,7 +41,8 @@ struct dr_admission {
 	struct dr_spool *spool;  /* owned; NULL: none (then an outage loses charges) */
 	struct dr_recent recent; /* what Redis has acknowledged lately */
 	uint64_t keep_ms;        /* ... and for how long */
-	char run_id[48];         /* of the Redis that has it; "": not known yet */
+	/* the Redis that has it, and with which history; "": not known yet */
+	char server_id[DR_STORE_SERVER_ID_SIZE];
 	struct dr_timer tick;
 	int64_t lease_ms;         /* of the last query: the pace of renewals */
 	uint64_t reachable_since; /* dr_clock_ms(); 0: Redis is away */

@@ -197,9 +197,9 @@ keep(struct dr_admission *admission, const struct settlement *s)
 
 	if (admission->keep_ms == 0 || admission->spool == NULL)
 		return;
-	if (admission->run_id[0] == '\0') /* the one that has acknowledged it */
-		snprintf(admission->run_id, sizeof admission->run_id, "%s",
-		    dr_store_run_id(admission->store));
+	if (admission->server_id[0] == '\0') /* the one that has acknowledged it */
+		snprintf(admission->server_id, sizeof admission->server_id, "%s",
+		    dr_store_server_id(admission->store));
 	pack(s, &bytes);
 	if (!bytes.failed)
 		dr_recent_add(&admission->recent, bytes.data, bytes.len, dr_clock_ms(),
@@ -218,12 +218,12 @@ again(void *arg, const char *payload, size_t len)
 static void
 tell_again(struct dr_admission *admission)
 {
-	const char *id = dr_store_run_id(admission->store);
+	const char *id = dr_store_server_id(admission->store);
 
 	if (id[0] == '\0' || admission->recent.n == 0 ||
-	    strcmp(id, admission->run_id) == 0)
+	    strcmp(id, admission->server_id) == 0)
 		return;
-	snprintf(admission->run_id, sizeof admission->run_id, "%s", id);
+	snprintf(admission->server_id, sizeof admission->server_id, "%s", id);
 	dr_log_warn(admission,
 	    "another Redis answers: the last %zu settlements are sent again",
 	    admission->recent.n);

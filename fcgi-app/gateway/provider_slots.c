@@ -181,7 +181,6 @@ slot_new(struct dr_providers *providers, struct dr_provider *provider,
 	slot->magic = DR_SLOT_MAGIC;
 	slot->providers = providers;
 	slot->provider = dr_provider_ref(provider);
-	slot->sent = dr_store_is_up(providers->store);
 	slot->renewed_ms = dr_clock_ms();
 	/* a spare one may be another's by now: the next has a name of its own */
 	n = lease->n_left == 0 ? snprintf(slot->id, sizeof slot->id, "%s", request_id)
@@ -335,7 +334,7 @@ on_taken(struct dr_store_call *call, enum dr_error err, const struct dr_reply *r
 		lease->probe = false;
 		if (call->slot != NULL) {
 			/* past its deadline: on_taken_late() will follow */
-		} else if (err == DR_ERR_STORE_DOWN && slot->sent) {
+		} else if (err == DR_ERR_STORE_DOWN && slot->call.sent) {
 			dr_slot_move(
 			    slot, &slot->providers->owed); /* perhaps executed */
 		} else {
@@ -353,7 +352,7 @@ on_taken_late(struct dr_store_call *call, const struct dr_reply *reply)
 	DR_ASSERT(slot->lease == NULL);
 	if (slot->providers == NULL)
 		dr_slot_free(slot);
-	else if (reply == NULL && slot->sent)
+	else if (reply == NULL && slot->call.sent)
 		dr_slot_move(slot, &slot->providers->owed);
 	else if (reply != NULL && note_count(slot->provider, reply))
 		give_back_or_forget(slot);

@@ -101,7 +101,6 @@ struct dr_slot {
 	struct dr_deferred soon; /* a spare one was taken: tell its owner */
 	uint64_t renewed_ms;     /* its lease lasts lease_time from here at the least */
 	uint64_t spare_ms;       /* since when it is spare */
-	bool sent;               /* the take may have reached Redis */
 	char id[DR_LEASE_ID_SIZE];
 };
 

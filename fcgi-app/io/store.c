@@ -20,6 +20,9 @@
 #include "io/store_internal.h"
 
 #define COMPLAIN_EACH_MS 1000
+#define TRY_EACH_MS      20  /* at most, for the sake of calls */
+#define ACCEPT_MS        50  /* a connection takes less, or nobody is there */
+#define PATIENCE_MS      300 /* for the handshake of one that was accepted */
 
 /* ---- what the operator and `changed` are told ---- */
 
@@ -114,6 +117,7 @@ on_call_deadline(struct dr_store *store)
 		dr_store_expire(store, now_ms);
 	}
 	if (store->silent && now_ms >= store->silent_since_ms + store->timeout_ms) {
+		store->mute = true;
 		dr_store_drop(store, "still silent", false);
 		return;
 	}
@@ -125,12 +129,76 @@ on_call_deadline(struct dr_store *store)
 		dr_timer_start(&store->timer, at_ms > now_ms ? at_ms - now_ms : 0);
 }
 
+/* ---- calls that find the connection down ---- */
+
+static uint64_t
+patience_ms(const struct dr_store *store)
+{
+	return store->timeout_ms < PATIENCE_MS ? store->timeout_ms : PATIENCE_MS;
+}
+
+/* An attempt is under way, or may be made, and promises an answer soon. */
+static bool
+is_promising(const struct dr_store *store)
+{
+	uint64_t age_ms = dr_clock_ms() - store->attempt_ms;
+
+	if (store->mute || store->state == DR_STORE_READY)
+		return false;
+	if (store->state == DR_STORE_CONNECT)
+		return age_ms < ACCEPT_MS ||
+		       (age_ms < patience_ms(store) && dr_store_is_accepted(store));
+	return store->try_now || store->attempt_ms == 0 || age_ms >= TRY_EACH_MS;
+}
+
+bool
+dr_store_may_wait(struct dr_store *store)
+{
+	if (!is_promising(store))
+		return false;
+	if (store->state == DR_STORE_AWAY)
+		store->try_now = true;
+	dr_loop_defer(store->loop, &store->turn_end);
+	return true;
+}
+
+/* Connecting here and not inside of the call: it may fail at once, and tells so. */
+static void
+try_now(struct dr_store *store)
+{
+	store->try_now = false;
+	if (store->state == DR_STORE_AWAY) {
+		dr_timer_stop(&store->timer);
+		dr_store_connect(store);
+	}
+	if (!dr_list_empty(&store->waiting) && !dr_timer_running(&store->patience))
+		dr_timer_start(&store->patience, ACCEPT_MS);
+}
+
+/* Twice: is anybody there at all, and does it come to an end? */
+static void
+on_patience(struct dr_timer *timer)
+{
+	struct dr_store *store = DR_CONTAINER_OF(timer, struct dr_store, patience);
+	uint64_t age_ms = dr_clock_ms() - store->attempt_ms, most = patience_ms(store);
+
+	DR_CHECK(store, DR_STORE_MAGIC);
+	if (store->state == DR_STORE_CONNECT && age_ms < most &&
+	    dr_store_is_accepted(store)) {
+		dr_timer_start(timer, most - age_ms);
+		return;
+	}
+	dr_store_fail_waiting(store);
+}
+
 static void
 on_turn_end(struct dr_deferred *work)
 {
 	struct dr_store *store = DR_CONTAINER_OF(work, struct dr_store, turn_end);
 
 	DR_CHECK(store, DR_STORE_MAGIC);
+	if (store->try_now || !dr_list_empty(&store->waiting))
+		try_now(store);
 	dr_store_fail_unsent(store);
 	if (store->state == DR_STORE_READY && (store->wanted & DR_IO_WRITE) == 0)
 		dr_store_flush(store);
@@ -150,6 +218,7 @@ on_timer(struct dr_timer *timer)
 	case DR_STORE_CONNECT:
 		snprintf(reason, sizeof reason, "no connection within %u ms",
 		    store->timeout_ms);
+		store->mute = true;
 		dr_store_drop(store, reason, false);
 		break;
 	case DR_STORE_READY:
@@ -173,6 +242,7 @@ dr_store_new(struct dr_loop *loop, const struct dr_store_options *options)
 	store->database = options->database;
 	store->timeout_ms = options->timeout_ms;
 	dr_timer_init(&store->timer, loop, on_timer);
+	dr_timer_init(&store->patience, loop, on_patience);
 	dr_deferred_init(&store->turn_end, on_turn_end);
 	dr_store_calls_init(store);
 	/* hiredis writes with write(2): a broken connection would end the process. */
@@ -193,6 +263,7 @@ dr_store_free(struct dr_store **store)
 	dr_store_close(s);
 	dr_store_fail_unsent(s);
 	dr_timer_stop(&s->timer);
+	dr_timer_stop(&s->patience);
 	dr_deferred_cancel(&s->turn_end);
 	dr_store_calls_fini(s);
 	dr_wipe(s->password, strlen(s->password));
@@ -209,9 +280,9 @@ dr_store_is_up(const struct dr_store *store)
 }
 
 const char *
-dr_store_run_id(const struct dr_store *store)
+dr_store_server_id(const struct dr_store *store)
 {
-	return store->run_id;
+	return store->server_id;
 }
 
 void

@@ -7,7 +7,11 @@
  *
  * While the connection is down, or silent past a deadline (circuit open), new calls
  * fail at the end of the turn without waiting. Reconnecting goes on behind, after 50 ms
- * at first and 2 s at most. The first reply closes the circuit; a connection that stays
+ * at first and 2 s at most; and a call that finds the connection down has it tried at
+ * once, unless that was done within the last 20 ms. Where the address accepts, the
+ * call, and others made meanwhile, wait until Redis has shown that it is fit, 300 ms at
+ * most: so the first call after its return succeeds. Not after a Redis that accepted
+ * and then kept silent. The first reply closes the circuit; a connection that stays
  * silent for another timeout_ms is given up. A caller that tries again does so from a
  * timer, never from `done`: it would keep the turn from ending.
  *
@@ -51,8 +55,8 @@ struct dr_store_options {
 };
 
 /*
- * Options are copied. Connecting begins at once; callers wait for `changed`, as calls
- * made before are answered DR_ERR_STORE_DOWN. The process ignores SIGPIPE from now on.
+ * Options are copied. Connecting begins at once; callers wait for `changed`, since
+ * calls made before wait for 300 ms at most. The process ignores SIGPIPE from now on.
  */
 struct dr_store *dr_store_new(
     struct dr_loop *loop, const struct dr_store_options *options);
@@ -62,10 +66,13 @@ void dr_store_free(struct dr_store **store);
 bool dr_store_is_up(const struct dr_store *store); /* would a call made now be sent? */
 
 /*
- * Redis' run_id as of the last connection that became ready: another one means that
- * Redis was restarted or replaced. "" before, or where INFO is refused.
+ * Which Redis, with which history, it was when a connection became ready last: its
+ * run_id and master_replid. Another one means that what was acknowledged before may be
+ * gone: Redis was restarted or replaced, or was a replica of another in between. ""
+ * before, or where INFO is refused.
  */
-const char *dr_store_run_id(const struct dr_store *store);
+#define DR_STORE_SERVER_ID_SIZE 96
+const char *dr_store_server_id(const struct dr_store *store);
 
 /*
  * Called whenever dr_store_is_up() changes: a connection is ready (AUTH, SELECT and
@@ -117,6 +124,7 @@ struct dr_store_call {
 	void (*late)(
 	    struct dr_store_call *, const struct dr_reply *reply); /* or NULL */
 	struct dr_store_slot *slot; /* the store's; NULL when nothing is in flight */
+	bool sent; /* the store's: it has left for Redis, and may have been executed */
 };
 
 /* Arguments are length-counted bytes; all are copied before the call returns. */

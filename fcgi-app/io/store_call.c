@@ -19,7 +19,6 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "io/crypto.h"
 #include "io/store_internal.h"
 
 #define MAX_COMMAND_BYTES                                                              \
@@ -72,6 +71,7 @@ slot_take(
 		DR_ASSERT(call->done != NULL);
 		call->magic = DR_STORE_CALL_MAGIC;
 		call->slot = slot;
+		call->sent = false;
 	}
 	return slot;
 }
@@ -108,6 +108,7 @@ dr_store_calls_init(struct dr_store *store)
 {
 	dr_list_init(&store->flying);
 	dr_list_init(&store->overdue);
+	dr_list_init(&store->waiting);
 	dr_list_init(&store->failing);
 	dr_list_init(&store->idle);
 	dr_strbuf_init(&store->scratch, 2 * MAX_COMMAND_BYTES);
@@ -238,42 +239,6 @@ dr_store_fail_unsent(struct dr_store *store)
 
 static void on_reply(redisAsyncContext *redis, void *answer, void *arg);
 
-/* "$12\r\n": the lengths make up half of a command, too many for printf. */
-static void
-add_count(struct dr_strbuf *buf, char kind, size_t n)
-{
-	char text[24], *p = text + sizeof text;
-
-	*--p = '\n';
-	*--p = '\r';
-	do {
-		*--p = (char)('0' + n % 10);
-		n /= 10;
-	} while (n > 0);
-	*--p = kind;
-	dr_strbuf_add(buf, p, (size_t)(text + sizeof text - p));
-}
-
-static void
-add_arg(struct dr_strbuf *buf, const char *data, size_t len)
-{
-	add_count(buf, '$', len);
-	dr_strbuf_add(buf, data, len);
-	dr_strbuf_add(buf, "\r\n", 2);
-}
-
-static void
-add_args(struct dr_strbuf *buf, const struct dr_arg *args, size_t n)
-{
-	size_t room = 0;
-
-	for (size_t i = 0; i < n; i++)
-		room += args[i].len + 16;
-	dr_strbuf_reserve(buf, room);
-	for (size_t i = 0; i < n; i++)
-		add_arg(buf, args[i].data, args[i].len);
-}
-
 /* A call that is not sent is answered at the end of this turn, never inside the call.
  */
 static void
@@ -284,6 +249,21 @@ fail_later(struct dr_store_slot *slot)
 	dr_list_remove(&slot->node);
 	dr_list_append(&store->failing, &slot->node);
 	dr_loop_defer(store->loop, &store->turn_end);
+}
+
+/* Not sent: it waits for an attempt to connect, where that may succeed soon. True: it
+ * does, and its command has to be written. */
+static bool
+waits(struct dr_store_slot *slot)
+{
+	struct dr_store *store = slot->store;
+
+	if (!dr_store_may_wait(store)) {
+		fail_later(slot);
+		return false;
+	}
+	dr_list_append(&store->waiting, &slot->node);
+	return true;
 }
 
 static void
@@ -306,11 +286,42 @@ launch(struct dr_store_slot *slot)
 	struct dr_store *store = slot->store;
 
 	slot->due_ms = dr_clock_ms() + store->timeout_ms;
+	if (slot->call != NULL)
+		slot->call->sent = true;
+	dr_list_remove(&slot->node); /* from those that wait, maybe */
 	dr_list_append(&store->flying, &slot->node);
 	/* Left running when the list empties: it then finds nothing due and rests. */
 	if (!dr_timer_running(&store->timer))
 		dr_timer_start(&store->timer, store->timeout_ms);
 	send(slot, &slot->command);
+}
+
+/* One that was given up meanwhile must not run any more: its caller has been told. */
+void
+dr_store_send_waiting(struct dr_store *store)
+{
+	struct dr_list *node;
+
+	dr_timer_stop(&store->patience);
+	while ((node = dr_list_pop(&store->waiting)) != NULL) {
+		struct dr_store_slot *slot =
+		    DR_LIST_ENTRY(node, struct dr_store_slot, node);
+
+		if (slot->given_up)
+			fail_later(slot);
+		else
+			launch(slot);
+	}
+}
+
+void
+dr_store_fail_waiting(struct dr_store *store)
+{
+	struct dr_list *node;
+
+	dr_timer_stop(&store->patience);
+	while ((node = dr_list_pop(&store->waiting)) != NULL)
+		fail_later(DR_LIST_ENTRY(node, struct dr_store_slot, node));
 }
 
 /* True where this connection has seen the script; else it will have after this call. */
@@ -326,24 +337,6 @@ is_loaded(struct dr_store *store, const struct dr_script *script)
 	return false;
 }
 
-static void
-add_eval(struct dr_strbuf *buf, const struct dr_script *script, size_t n_words)
-{
-	add_count(buf, '*', n_words);
-	add_arg(buf, "EVAL", 4);
-	add_arg(buf, script->source, script->source_len);
-}
-
-static void
-add_evalsha(struct dr_strbuf *buf, struct dr_script *script, size_t n_words)
-{
-	if (script->sha1[0] == '\0')
-		dr_sha1_hex(script->source, script->source_len, script->sha1);
-	add_count(buf, '*', n_words);
-	add_arg(buf, "EVALSHA", 7);
-	add_arg(buf, script->sha1, sizeof script->sha1 - 1);
-}
-
 void
 dr_store_eval(struct dr_store *store, const char *tag, struct dr_script *script,
     size_t n_keys, const struct dr_arg *args_and_keys, size_t n_all,
@@ -351,28 +344,29 @@ dr_store_eval(struct dr_store *store, const char *tag, struct dr_script *script,
 {
 	struct dr_store_slot *slot;
 	struct dr_strbuf count;
+	bool up = dr_store_is_up(store);
 
 	(void)tag; /* one connection serves all slots so far */
 	DR_CHECK(store, DR_STORE_MAGIC);
 	DR_ASSERT(n_keys <= n_all);
 	slot = slot_take(store, script, call);
-	if (!dr_store_is_up(store)) {
-		fail_later(slot);
+	if (!up && !waits(slot))
 		return;
-	}
-	slot->by_sha = !store->eval_only && is_loaded(store, script);
+	/* what waits goes over a connection that has seen no script yet */
+	slot->by_sha = up && !store->eval_only && is_loaded(store, script);
 	if (slot->by_sha)
-		add_evalsha(&slot->command, script, n_all + 3);
+		dr_store_add_evalsha(&slot->command, script, n_all + 3);
 	else
-		add_eval(&slot->command, script, n_all + 3);
+		dr_store_add_eval(&slot->command, script, n_all + 3);
 	slot->args_at = slot->command.len;
 	/* The number of keys, as text. */
 	dr_strbuf_init(&count, 32);
 	dr_strbuf_addf(&count, "%zu", n_keys);
-	add_arg(&slot->command, count.data, count.len);
+	dr_store_add_arg(&slot->command, count.data, count.len);
 	dr_strbuf_fini(&count);
-	add_args(&slot->command, args_and_keys, n_all);
-	launch(slot);
+	dr_store_add_args(&slot->command, args_and_keys, n_all);
+	if (up)
+		launch(slot);
 }
 
 void
@@ -380,18 +374,18 @@ dr_store_command(struct dr_store *store, const char *tag, const struct dr_arg *a
     size_t n_argv, struct dr_store_call *call)
 {
 	struct dr_store_slot *slot;
+	bool up = dr_store_is_up(store);
 
 	(void)tag;
 	DR_CHECK(store, DR_STORE_MAGIC);
 	DR_ASSERT(n_argv > 0);
 	slot = slot_take(store, NULL, call);
-	if (!dr_store_is_up(store)) {
-		fail_later(slot);
+	if (!up && !waits(slot))
 		return;
-	}
-	add_count(&slot->command, '*', n_argv);
-	add_args(&slot->command, argv, n_argv);
-	launch(slot);
+	dr_store_add_count(&slot->command, '*', n_argv);
+	dr_store_add_args(&slot->command, argv, n_argv);
+	if (up)
+		launch(slot);
 }
 
 /* ---- and back ---- */
@@ -410,7 +404,7 @@ send_as_eval(struct dr_store_slot *slot)
 
 	slot->by_sha = false;
 	dr_strbuf_clear(buf);
-	add_eval(buf, slot->script, n_words);
+	dr_store_add_eval(buf, slot->script, n_words);
 	dr_strbuf_add(
 	    buf, slot->command.data + slot->args_at, slot->command.len - slot->args_at);
 	send(slot, buf);

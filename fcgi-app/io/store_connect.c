@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "io/crypto.h"
 #include "io/store_internal.h"
@@ -49,6 +50,7 @@ go_away(struct dr_store *store, const char *reason, bool refusal)
 	store->silent = false;
 	store->on_wire = 0;
 	dr_timer_start(&store->timer, back_off(store));
+	dr_store_fail_waiting(store);
 	dr_store_note_outage(store, reason, refusal);
 	dr_store_tell(store, false);
 }
@@ -57,7 +59,8 @@ void
 dr_store_gone(struct dr_store *store, redisAsyncContext *redis)
 {
 	if (store->redis != redis)
-		return; /* dropped by us, or told before */
+		return;      /* dropped by us, or told before */
+	store->mute = false; /* whoever was silent is gone */
 	go_away(store, redis->err != 0 ? redis->errstr : "connection lost", false);
 }
 
@@ -81,6 +84,7 @@ dr_store_close(struct dr_store *store)
 
 	store->redis = NULL;
 	store->state = DR_STORE_AWAY;
+	dr_store_fail_waiting(store);
 	if (redis != NULL)
 		redisAsyncFree(redis);
 }
@@ -228,8 +232,10 @@ go_ready(struct dr_store *store)
 {
 	store->state = DR_STORE_READY;
 	store->attempts = 0;
+	store->mute = false;
 	store->n_loaded = 0;
 	dr_timer_stop(&store->timer);
+	dr_store_send_waiting(store);
 	if (store->out)
 		dr_store_note_back(store);
 	else
@@ -312,6 +318,19 @@ unfit(const char *info)
 	return NULL;
 }
 
+/* A process that was made a replica and then a master again is the same one, with
+ * another history. */
+static void
+read_server_id(struct dr_store *store, const char *info)
+{
+	char run_id[48], replid[44];
+
+	dr_store_info_field(info, "run_id", run_id, sizeof run_id);
+	dr_store_info_field(info, "master_replid", replid, sizeof replid);
+	snprintf(store->server_id, sizeof store->server_id, "%s%s%s", run_id,
+	    replid[0] != '\0' ? "/" : "", replid);
+}
+
 /*
  * INFO tells all there is to check, and unlike CONFIG it is open on managed servers
  * too. Where it is not, there is nothing to hold against this Redis.
@@ -326,7 +345,7 @@ on_info(redisAsyncContext *redis, void *answer, void *arg)
 
 	if (reply == NULL)
 		return;
-	store->run_id[0] = '\0';
+	store->server_id[0] = '\0';
 	store->eval_only = false;
 	if (reply->type == REDIS_REPLY_STRING) {
 		trouble = unfit(reply->str);
@@ -334,8 +353,7 @@ on_info(redisAsyncContext *redis, void *answer, void *arg)
 			dr_store_drop(store, trouble, true);
 			return;
 		}
-		dr_store_info_field(
-		    reply->str, "run_id", store->run_id, sizeof store->run_id);
+		read_server_id(store, reply->str);
 		store->eval_only =
 		    dr_store_info_field(reply->str, "redis_mode", mode, sizeof mode) &&
 		    strcmp(mode, "cluster") == 0;
@@ -412,14 +430,27 @@ open_address(const char *address, const char **trouble)
 	return redisAsyncConnect(host, (int)port);
 }
 
+bool
+dr_store_is_accepted(const struct dr_store *store)
+{
+	struct sockaddr_storage peer;
+	socklen_t len = sizeof peer;
+
+	return store->redis != NULL &&
+	       getpeername(store->redis->c.fd, (struct sockaddr *)&peer, &len) == 0;
+}
+
 void
 dr_store_connect(struct dr_store *store)
 {
 	const char *trouble = NULL;
-	redisAsyncContext *redis = open_address(store->address, &trouble);
+	redisAsyncContext *redis;
 	char reason[160];
 
+	store->attempt_ms = dr_clock_ms();
+	redis = open_address(store->address, &trouble);
 	if (redis == NULL || redis->err != 0) {
+		store->mute = false;
 		snprintf(reason, sizeof reason, "%s",
 		    redis == NULL ? trouble : redis->errstr);
 		if (redis != NULL)

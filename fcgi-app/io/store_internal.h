@@ -1,9 +1,10 @@
 /*
- * store_internal - what the four files of the store share; for nobody else.
+ * store_internal - what the five files of the store share; for nobody else.
  *
  *   store.c          when: deadlines, the circuit, what is logged
  *   store_connect.c  how: connecting, the handshake, hiredis on our loop
  *   store_call.c     calls: slots, the wire format, what a reply means for its call
+ *   store_write.c    pure: a command's bytes
  *   store_reply.c    pure: reading replies and naming errors
  */
 #ifndef DR_STORE_INTERNAL_H
@@ -45,7 +46,11 @@ struct dr_store {
 	struct dr_timer timer;           /* see dr_store_state */
 	struct dr_deferred turn_end;     /* fails what cannot be sent, writes */
 	unsigned attempts;               /* since it was ready last: back-off */
-	char run_id[64];
+	uint64_t attempt_ms;             /* when the last one began; 0: never */
+	bool mute;                /* the last one was accepted, and then nothing came */
+	bool try_now;             /* a call wants it tried at the end of this turn */
+	struct dr_timer patience; /* of the calls that wait for the attempt */
+	char server_id[DR_STORE_SERVER_ID_SIZE];
 	bool info_refused; /* warned about it once */
 
 	/* trouble */
@@ -61,6 +66,7 @@ struct dr_store {
 	/* calls: each slot stands in one of these */
 	struct dr_list flying;  /* sent; oldest first, so soonest due first */
 	struct dr_list overdue; /* sent, past the deadline */
+	struct dr_list waiting; /* not sent: for the attempt to connect */
 	struct dr_list failing; /* not sent: fail at the end of the turn */
 	struct dr_list idle;
 	size_t n_idle, in_flight;
@@ -81,9 +87,14 @@ void dr_store_note_back(struct dr_store *store);
 /* Something a call ran into: one line per second at most. */
 void dr_store_complain(struct dr_store *store, const char *who, const char *what);
 
+/* A call finds the connection down: may it wait for an attempt? Then one is made. */
+bool dr_store_may_wait(struct dr_store *store);
+
 /* ---- store_connect.c ---- */
 
 void dr_store_connect(struct dr_store *store);
+/* Has the other side accepted the connection that is being made? */
+bool dr_store_is_accepted(const struct dr_store *store);
 /* A call's reply came in. */
 void dr_store_heard(struct dr_store *store);
 /* hiredis has ended this connection, or is about to: idempotent. */
@@ -104,6 +115,22 @@ void dr_store_calls_fini(struct dr_store *store); /* frees the slots, all idle b
 bool dr_store_next_due(const struct dr_store *store, uint64_t *due_ms);
 void dr_store_expire(struct dr_store *store, uint64_t now_ms);
 void dr_store_fail_unsent(struct dr_store *store);
+/* The attempt succeeded, in the order in which they were made; or it did not. */
+void dr_store_send_waiting(struct dr_store *store);
+void dr_store_fail_waiting(struct dr_store *store);
+
+/* ---- store_write.c ---- */
+
+/* "*3\r\n", an argument "$3\r\nGET\r\n", several of them. */
+void dr_store_add_count(struct dr_strbuf *buf, char kind, size_t n);
+void dr_store_add_arg(struct dr_strbuf *buf, const char *data, size_t len);
+void dr_store_add_args(struct dr_strbuf *buf, const struct dr_arg *args, size_t n);
+/* The beginning of a call of a script, by its source or its digest, of n_words in all.
+ */
+void dr_store_add_eval(
+    struct dr_strbuf *buf, const struct dr_script *script, size_t n_words);
+void dr_store_add_evalsha(
+    struct dr_strbuf *buf, struct dr_script *script, size_t n_words);
 
 /* ---- store_reply.c ---- */
 

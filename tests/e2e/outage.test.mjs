@@ -80,19 +80,17 @@ async function refusedAtOnce(key) {
     assert.equal(got.json.error.type, 'api_error');
   }
   const middle = ms.sort((a, b) => a - b)[5];
-  assert.ok(middle < 500, `${ms}`);
+  assert.ok(middle < 250, `${ms}`); // a call waits for 300 ms where somebody accepts: nobody does
   return middle;
 }
 
-// Statuses until the first success after Redis is back; nothing but 503 may come before it.
+// The first call after Redis' return succeeds, of each responder: it does not wait for the next attempt of the responder's own.
 async function firstSuccess(key) {
+  for (let i = 0; i < 3; i++) await stack.redis('PING'); // more than the 20 ms between two attempts
   const began = performance.now();
-  for (;;) {
-    const { status } = await ask(key, '[[tokens in=0 out=0]] hello');
-    if (status === 200) return performance.now() - began;
-    assert.equal(status, 503);
-    assert.ok(performance.now() - began < 30000, 'no success after Redis came back');
-  }
+  const answers = await Promise.all([1, 2, 3, 4].map(() => ask(key, '[[tokens in=0 out=0]] hello')));
+  assert.deepEqual(answers.map((one) => one.status), [200, 200, 200, 200]);
+  return performance.now() - began;
 }
 
 // Every one of these requests is charged once, in full, and nothing is left open.

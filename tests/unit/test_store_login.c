@@ -50,14 +50,14 @@ tcp_serves_as_well(void **state)
 }
 
 static void
-the_run_id_is_that_of_redis(void **state)
+redis_is_known_by_its_process_and_its_history(void **state)
 {
 	struct dr_store *store = store_at(server.unix_at, LONG_MS);
 
 	(void)state;
-	assert_string_equal(dr_store_run_id(store), "");
+	assert_string_equal(dr_store_server_id(store), "");
 	assert_true(dr_store_wait_up(store, LONG_MS));
-	assert_int_equal(strlen(dr_store_run_id(store)), 40);
+	assert_int_equal(strlen(dr_store_server_id(store)), 40 + 1 + 40);
 	dr_store_free(&store);
 }
 
@@ -120,7 +120,7 @@ a_user_without_info_or_evalsha_is_served_all_the_same(void **state)
 	assert_true(dr_store_wait_up(store, LONG_MS));
 	assert_int_equal(logged("warn store:"), 1);
 	assert_int_equal(logged("INFO is refused"), 1);
-	assert_string_equal(dr_store_run_id(store), "");
+	assert_string_equal(dr_store_server_id(store), "");
 	for (int i = 0; i < 4; i++)
 		assert_int_equal(run(store, &two).number, 2);
 	assert_int_equal(logged("error"), 0);
@@ -163,7 +163,7 @@ main(void)
 	const struct CMUnitTest plain[] = {
 		cmocka_unit_test(databases_are_apart),
 		cmocka_unit_test(tcp_serves_as_well),
-		cmocka_unit_test(the_run_id_is_that_of_redis),
+		cmocka_unit_test(redis_is_known_by_its_process_and_its_history),
 	};
 	const struct CMUnitTest users[] = {
 		cmocka_unit_test(only_the_right_password_is_let_in_and_none_is_logged),

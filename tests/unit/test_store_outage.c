@@ -124,7 +124,7 @@ a_killed_redis_is_found_again_when_it_is_back(void **state)
 	static struct answer answers[N];
 	struct seen seen;
 	struct dr_store *store;
-	char run_id[64];
+	char run_id[DR_STORE_SERVER_ID_SIZE];
 	struct redis own;
 
 	(void)state;
@@ -135,7 +135,7 @@ a_killed_redis_is_found_again_when_it_is_back(void **state)
 	dr_store_on_change(store, on_change, &seen);
 	assert_true(dr_store_wait_up(store, LONG_MS));
 	assert_int_equal(run(store, &set_one).err, DR_OK);
-	snprintf(run_id, sizeof run_id, "%s", dr_store_run_id(store));
+	snprintf(run_id, sizeof run_id, "%s", dr_store_server_id(store));
 	log_forget();
 	kill(own.pid, SIGSTOP); /* so that it dies with all calls unanswered */
 	for (int i = 0; i < N; i++) {
@@ -157,7 +157,7 @@ a_killed_redis_is_found_again_when_it_is_back(void **state)
 	redis_start(&own, false, "");
 	assert_true(dr_store_wait_up(store, LONG_MS));
 	assert_int_equal(seen.ups, 2);
-	assert_string_not_equal(dr_store_run_id(store), run_id);
+	assert_string_not_equal(dr_store_server_id(store), run_id);
 	assert_int_equal(run(store, &set_one).err, DR_OK);
 	assert_int_equal(logged("error store:"), 1);
 	assert_int_equal(logged("store is back after"), 1);

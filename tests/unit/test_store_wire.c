@@ -290,7 +290,7 @@ a_redis_that_is_not_fit_is_refused_with_the_reason(void **state)
 			assert_false(dr_store_is_up(store));
 			peer.info = FINE_INFO;
 			assert_true(dr_store_wait_up(store, LONG_MS));
-			assert_string_equal(dr_store_run_id(store), "f00d");
+			assert_string_equal(dr_store_server_id(store), "f00d");
 			assert_int_equal(logged(infos[i].said), 1);
 		}
 		dr_store_free(&store);
