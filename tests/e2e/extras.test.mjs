@@ -2,23 +2,34 @@
 // provider is asked, and so is sound.
 import test, { before, after } from 'node:test';
 import assert from 'node:assert/strict';
-import { startStack, call, until } from './stack.mjs';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import { startStack, call, root, until } from './stack.mjs';
 import { dialects } from './dialects.mjs';
 
 const CLAUDE = 'claude-sonnet-4-6', GPT = 'gpt-5.1', PLAIN = 'gpt-4.1-mini'; // the last one's searches have no price
 const SEARCH = 10_000_000; // nano-USD each, of both vendors
 const USAGE = '[[tokens in=1000 out=500 searches=3]]';
 const TOKENS = { [CLAUDE]: 1000 * 3000 + 500 * 15000, [GPT]: 1000 * 1250 + 500 * 10000 };
-let stack, standin, key;
+const SEEKER = { name: 'seeker', display_name: 'Seeker', owned_by: 'openai', created: '2026-01-01', context: 100000, max_output: 1000, always_searches: true,
+  prices: [{ effective_from: '2026-01-01', source: 'this test', input: '1.00', output: '2.00', web_search: '0.03' }] };
+let stack, standin, key, dir;
 
 before(async () => {
-  stack = await startStack({ workers: 1, lighttpd: false, set: { default_rpm: '100000' } });
+  dir = await mkdtemp(path.join(os.tmpdir(), 'derouter-extras-'));
+  const { models } = JSON.parse(await readFile(path.join(root, 'config/models.json'), 'utf8'));
+  await writeFile(path.join(dir, 'models.json'), JSON.stringify({ models: [...models, SEEKER] }));
+  stack = await startStack({ workers: 1, lighttpd: false, set: { default_rpm: '100000', models_file: path.join(dir, 'models.json') } });
   standin = await stack.standin();
-  await stack.provider('main', standin.url, { models: [CLAUDE, GPT, PLAIN] });
+  await stack.provider('main', standin.url, { models: [CLAUDE, GPT, PLAIN, SEEKER.name] });
   key = await stack.key_of(await stack.account_with('10.00'));
   await stack.online(GPT, key);
 });
-after(() => stack?.stop());
+after(async () => {
+  await stack?.stop();
+  await rm(dir, { recursive: true, force: true });
+});
 
 const ask = (where, model, extra, prompt = USAGE) => call(stack.nginx, { path: where.path, headers: { 'x-api-key': key }, body: where.body(model, prompt, extra) });
 const receiptOf = (got) => until('receipt', () => stack.json('trace', got.headers['request-id']));
@@ -52,6 +63,13 @@ test('a responses stream that is cut is charged for the searches that were done'
 
 test('what a chat did not ask for is not charged', async () => {
   assert.equal((await receiptOf(await ask(dialects.chat, GPT, tools('function')))).charge_nano_usd, TOKENS[GPT]);
+});
+
+test('a model that searches for every answer is charged a search for each, and none where there was no answer', async () => {
+  const receipt = await receiptOf(await ask(dialects.chat, SEEKER.name, {}));
+  assert.equal(receipt.usage.web_searches, 1);
+  assert.equal(receipt.charge_nano_usd, 1000 * 1000 + 500 * 2000 + 30_000_000);
+  assert.equal((await receiptOf(await ask(dialects.chat, SEEKER.name, {}, '[[fault context-length]]'))).charge_nano_usd, 0);
 });
 
 const refused = [

@@ -93,7 +93,8 @@ function plan(rnd, serial) {
   const model = kind.model ?? pick(rnd, MODELS), owner = pick(rnd, keys);
   const many = rnd() < 0.1 ? 300_000 : 20_000; // above some models' tier
   const tokens = { in: many + serial, out: 1 + whole(rnd, 2000), cr: whole(rnd, 2) * whole(rnd, 5000), cw5: whole(rnd, 2) * whole(rnd, 5000), cw1: 0, web: 0 };
-  if (name === 'messages') Object.assign(tokens, { cw1: whole(rnd, 2) * whole(rnd, 2000), web: whole(rnd, 8) ? 0 : 1 + whole(rnd, 3) });
+  if (name === 'messages') tokens.cw1 = whole(rnd, 2) * whole(rnd, 2000);
+  if (name === 'messages' || (name === 'responses' && kind.books === 'whole')) tokens.web = whole(rnd, 8) ? 0 : 1 + whole(rnd, 3);
   const variant = !kind.model && rnd() < 0.2 ? variantOf(model) : undefined;
   const mark = `storm-${String(serial).padStart(5, '0')}-`;
   const prompt = `${mark} [[tokens in=${tokens.in} out=${tokens.out} cache_read=${tokens.cr} cache_write_5m=${tokens.cw5} cache_write_1h=${tokens.cw1} searches=${tokens.web}]] ${kind.says?.(rnd) ?? ''} `;

@@ -119,12 +119,39 @@ the_price_without_markup_is_kept_on_the_way(void **state)
 	audit();
 }
 
+/* So that whoever sums up the late rows of a provider counts all that it was paid. */
+static void
+a_late_row_names_what_the_abandoned_one_has_charged(void **state)
+{
+	static struct dr_script was_script = SCRIPT("newest_was", NEWEST("was"));
+	struct dr_admit_query query;
+	struct attempt other;
+	char id[DR_REQUEST_ID_SIZE];
+
+	(void)state;
+	open_account(500);
+	add_key("x7y8z9", "");
+	admit(500);
+	snprintf(id, sizeof id, "%s", the_id);
+	checkpoint("x7y8z9", id, 100);
+	query = usual();
+	query.clock_offset_ms = 31000;
+	query.sweep_after_ms = 0;
+	assert_int_equal(reserve(&other, &query), DR_OK); /* and sweeps the first */
+	drop(&other);
+	settle(&attempt, 140);
+	check_newest("0", "-40");
+	assert_string_equal(run(store, &was_script).text, "100");
+	audit();
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_record_of_the_version_before_is_booked),
 		cmocka_unit_test(the_price_without_markup_is_kept_on_the_way),
+		cmocka_unit_test(a_late_row_names_what_the_abandoned_one_has_charged),
 	};
 
 	return cmocka_run_group_tests(tests, admission_setup, admission_teardown);
