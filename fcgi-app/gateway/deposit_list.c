@@ -57,9 +57,10 @@ take_row(struct dr_deposit *d, const struct dr_chain *chain, int64_t head,
 	d->block = number(row, "block");
 	d->seen_ms = dr_reply_int(dr_reply_at(reply, 1), 0);
 	d->credited_ms = number(row, "credited");
-	if (strcmp(d->status, "orphaned") != 0 && strcmp(d->status, "reversed") != 0 &&
-	    head >= d->block)
-		d->confirmations = head - d->block + 1;
+	/* the head is that of the watcher's last whole round, which may be an older one
+	 * than the block: that is there all the same */
+	if (strcmp(d->status, "orphaned") != 0 && strcmp(d->status, "reversed") != 0)
+		d->confirmations = head > d->block ? head - d->block + 1 : 1;
 }
 
 /* ---- the chains, one after the other ---- */
