@@ -100,6 +100,7 @@ test('models with prices, and who serves them', async () => {
   await until('offline', async () => (await get('/api/models', who.token)).json.data.find((m) => m.id === MODEL).state === 'offline');
   await stack.ctl('provider', 'enable', 'one');
   await until('online', async () => (await get('/api/models', who.token)).json.data.find((m) => m.id === MODEL).state === 'online');
+  await stack.online(MODEL); // at the other responder too
 });
 
 test('where to pay, with checksums, and how well it is followed', async () => {
