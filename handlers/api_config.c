@@ -6,6 +6,7 @@
 #include "gateway/request.h"
 #include "handlers/api_json.h"
 #include "handlers/handlers.h"
+#include "handlers/wallet_text.h"
 
 #define MAX_ANSWER (64 * 1024)
 
@@ -64,7 +65,7 @@ answer(struct dr_request *req)
 	dr_strbuf_addc(&out, '{');
 	dr_api_add_text(&out, "object", "config");
 	dr_api_add_bool(&out, "login", HAS_LOGIN && s->public_url[0] != '\0');
-	dr_api_add_text(&out, "statement", "Sign in to DeRouter.");
+	dr_api_add_text(&out, "statement", WALLET_LOGIN_STATEMENT);
 	dr_api_add_text(&out, "base_url", set(s->public_url));
 	dr_api_add_text(&out, "support_url", set(s->support_url));
 	add_chains(&out, req->config->chains);

@@ -17,6 +17,7 @@
 #include "handlers/api_json.h"
 #include "handlers/handlers.h"
 #include "handlers/wallet_proof.h"
+#include "handlers/wallet_text.h"
 
 #define MAX_ANSWER 8192
 #define NONCE_LEN  24 /* of 36 letters: 124 bits */
@@ -104,7 +105,7 @@ compose(struct dr_request *req, struct challenge *challenge)
 		    "Add this wallet to the DeRouter account %s.", req->key.account);
 	else
 		snprintf(challenge->statement, sizeof challenge->statement,
-		    "Sign in to DeRouter.");
+		    WALLET_LOGIN_STATEMENT);
 	dr_random_id(challenge->nonce, NONCE_LEN);
 	terms->domain = wallet_proof_domain(req->config);
 	terms->uri = req->config->settings->public_url;

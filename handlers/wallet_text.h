@@ -6,6 +6,9 @@
 
 #include "base/strbuf.h"
 
+/* What a wallet agrees to at a login. */
+#define WALLET_LOGIN_STATEMENT "Sign in to DeRouter."
+
 /* A member with the address as people know it: with its checksum (EIP-55), or in lower
  * case in a build without the wallet login. */
 void wallet_text_add(struct dr_strbuf *out, const char *name, const char *lower);

@@ -12,16 +12,40 @@
 #include <string.h>
 
 #include "base/clock.h"
+#ifdef DR_WITH_WALLET
+#include "ethereum/address.h"
+#endif
 #include "ethereum/erc20.h"
 #include "gateway/schema.h"
 #include "operator/ctl.h"
 #include "operator/ctl_session.h"
 #include "scripts/scripts.h"
 
+/* Letters of both cases are a checksum: one that is wrong tells of a slip of the hand.
+ */
+static bool
+is_misspelt(const char *text)
+{
+#ifdef DR_WITH_WALLET
+	return strpbrk(text, "ABCDEF") != NULL && strpbrk(text, "abcdef") != NULL &&
+	       !dr_address_is_checksummed(text, strlen(text));
+#else
+	(void)text;
+	return false;
+#endif
+}
+
 /* In lower case, as Redis has it. False: said so. */
 static bool
 read_address(const char *text, char address[DR_ETH_ADDRESS_TEXT])
 {
+	if (dr_eth_address(text, address) && is_misspelt(text)) {
+		ctl_fail(CTL_USAGE,
+		    "ADDRESS: \"%s\": the case of its letters is not that of its checksum: "
+		    "is it misspelt?",
+		    text);
+		return false;
+	}
 	if (dr_eth_address(text, address))
 		return true;
 	ctl_fail(
@@ -33,6 +57,23 @@ static void
 wallet_key(const char *address, char out[CTL_KEY_SIZE])
 {
 	snprintf(out, CTL_KEY_SIZE, "wallet:{%s}", address);
+}
+
+/* As people know it. */
+static void
+add_address(struct ctl_table *table, const char *lower)
+{
+#ifdef DR_WITH_WALLET
+	uint8_t bytes[DR_ADDRESS_BYTES];
+	char text[DR_ADDRESS_TEXT];
+
+	if (dr_address_parse(lower, strlen(lower), bytes)) {
+		dr_address_print(bytes, text);
+		ctl_table_cell(table, text);
+		return;
+	}
+#endif
+	ctl_table_cell(table, lower);
 }
 
 static const char *const columns[] = { "address", "linked", "#linked_ms", NULL };
@@ -58,7 +99,7 @@ wallet_list(struct ctl *ctl, int argc, char **argv)
 		int64_t ms = strtoll(all.items[i + 1].text, NULL, 10);
 
 		dr_clock_format_s(ms, when);
-		ctl_table_cell(table, all.items[i].text);
+		add_address(table, all.items[i].text);
 		ctl_table_cell(table, when);
 		ctl_table_number(table, ms);
 	}

@@ -84,7 +84,7 @@ a_wallet_is_linked_to_one_account_and_once(void **state)
 	CTL_SAID("ADDRESS", err);
 	CTL_SAID(first, err);
 	CTL_STATUS(0, "--json wallet list %s", first);
-	assert_string_equal(json_at("0.address"), WALLET);
+	assert_int_equal(strcasecmp(json_at("0.address"), WALLET), 0);
 	assert_string_equal(json_at("1.address"), "");
 	CTL_STATUS(0, "--json wallet list %s", second);
 	assert_string_equal(json_at("0.address"), "");
@@ -95,6 +95,24 @@ a_wallet_is_linked_to_one_account_and_once(void **state)
 	CTL_STATUS(0, "wallet link %s " WALLET, second);
 	CTL_STATUS(0, "wallet unlink %s " WALLET, second);
 }
+
+#ifdef DR_WITH_WALLET
+static void
+an_address_that_is_misspelt_is_refused(void **state)
+{
+	const char *id = new_account("0");
+
+	(void)state;
+	CTL_STATUS(2, "wallet link %s 0x036CbD53842c5426634e7929541ec2318f3dCF7e", id);
+	CTL_SAID("ADDRESS", err);
+	CTL_STATUS(0, "wallet link %s 0x036CbD53842c5426634e7929541eC2318f3dCF7e", id);
+	CTL_STATUS(0, "--json wallet list %s", id);
+	assert_string_equal(
+	    json_at("0.address"), "0x036CbD53842c5426634e7929541eC2318f3dCF7e");
+	CTL_STATUS(
+	    0, "wallet unlink %s 0x036CBD53842C5426634E7929541EC2318F3DCF7E", id);
+}
+#endif
 
 static void
 what_came_from_a_wallet_before_is_told_and_the_watcher_is_called(void **state)
@@ -179,6 +197,9 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_suspended_account_says_why_until_it_is_resumed),
 		cmocka_unit_test(a_wallet_is_linked_to_one_account_and_once),
+#ifdef DR_WITH_WALLET
+		cmocka_unit_test(an_address_that_is_misspelt_is_refused),
+#endif
 		cmocka_unit_test(
 		    what_came_from_a_wallet_before_is_told_and_the_watcher_is_called),
 		cmocka_unit_test(sessions_are_listed_and_ended),
