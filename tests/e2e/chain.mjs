@@ -95,6 +95,7 @@ export async function startWatched(row, { set = {} } = {}) {
   const socket = path.join(state, 'redis.sock');
   const log = path.join(state, 'watcher.log');
   let redis, watcher;
+  const others = [];
   writeFileSync(path.join(state, 'secrets.key'), '000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f\n', { mode: 0o600 });
   const w = {
     state,
@@ -128,6 +129,7 @@ export async function startWatched(row, { set = {} } = {}) {
       const child = spawn(path.join(build, 'derouter-watcher'), ['-c', config, '--set', `chains_file=${chains}`, ...words], { stdio: ['ignore', fd, fd] });
       closeSync(fd);
       const ended = new Promise((done) => child.once('exit', (code, signal) => done(code ?? signal)));
+      others.push(child);
       return { ended, kill: async (signal) => (child.kill(signal), ended), log: () => readFile(own, 'utf8') };
     },
     async killWatcher(signal = 'SIGKILL') {
@@ -167,6 +169,7 @@ export async function startWatched(row, { set = {} } = {}) {
       }
     },
     async stop() {
+      for (const other of others) other.kill('SIGKILL'); // of a test that has failed
       const end = await w.killWatcher('SIGTERM');
       await w.killRedis();
       const text = await w.log();

@@ -37,8 +37,9 @@ async function watched(rpc, more, run, settings) {
   }
 }
 
-test('of two watchers one asks the nodes; the other takes over when it is killed, and when it ends', async () => {
+test('of two watchers one asks the nodes; the other takes over when it is killed, and when it ends', async (t) => {
   const other = await startProxy(chain);
+  t.after(() => other.stop());
   await watched([chain.url], {}, async (w, { has }) => {
     await w.round();
     assert.match(await w.redis('GET', '{dep:31337}:lock'), /^[a-z0-9]{16}$/);
@@ -66,7 +67,6 @@ test('of two watchers one asks the nodes; the other takes over when it is killed
     assert.ok(Date.now() - ended < 2000, 'it was given back, not waited for');
     assert.equal(await other.batches(), before);
   }, { set: { watcher_ttl: '2s' } });
-  await other.stop();
 });
 
 test('rounds by hand beside a watcher, many at a time: every deposit is credited once', async () => {
@@ -129,8 +129,9 @@ test('deposits above finalized_above wait for finality, smaller ones do not', as
   });
 });
 
-test('a node that hides logs for good hides nothing for good where there is another one', async () => {
+test('a node that hides logs for good hides nothing for good where there is another one', async (t) => {
   const [hides, honest] = [await startProxy(chain), await startProxy(chain)];
+  t.after(() => Promise.all([hides.stop(), honest.stop()]));
   await hides.fault({ kind: 'hide-logs' });
   await watched([hides.url, honest.url], {}, async (w, { has, row }) => {
     const from = await sender();
@@ -155,14 +156,17 @@ test('a node that hides logs for good hides nothing for good where there is anot
     await w.round();
     assert.equal(await w.balance(account), nano('11'));
   });
-  await hides.stop();
-  await honest.stop();
 });
 
-test('a node that is restarted is the same chain: nothing is lost, nothing comes twice', async () => {
+test('a node that is restarted is the same chain: nothing is lost, nothing comes twice', async (t) => {
   const dir = await mkdtemp(path.join(os.tmpdir(), 'derouter-anvil-'));
   const own = await startChain({ state: path.join(dir, 'state.json') });
+  t.after(async () => {
+    await own.stop();
+    await rm(dir, { recursive: true, force: true });
+  });
   const w = await startWatched(chainRow(own, [own.url]));
+  t.after(async () => assert.equal(await w.stop(), 0));
   const has = (account, text) => until(`balance ${text}`, async () => (await w.balance(account)) === nano(text));
   w.startWatcher();
   const from = await sender(own);
@@ -182,7 +186,4 @@ test('a node that is restarted is the same chain: nothing is lost, nothing comes
   await own.mine(12);
   await until('final', async () => (await w.deposits()).every((d) => d.final === 'yes'));
   assert.equal((await w.ledger(account)).filter((r) => r.type === 'deposit').length, 2);
-  assert.equal(await w.stop(), 0);
-  await own.stop();
-  await rm(dir, { recursive: true, force: true });
 });
