@@ -25,9 +25,17 @@ const forever = new AbortController().signal;
 let leaving = new AbortController();
 let frame = null; // { main, nav, … } once drawn
 
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text; // somebody's typing
+  }
+}
+
 function route() {
   const [path, search = ''] = location.hash.replace(/^#\/?/, '').split('?');
-  const [name, ...rest] = path.split('/').map(decodeURIComponent);
+  const [name, ...rest] = path.split('/').map(decoded);
   return { name, rest, query: new URLSearchParams(search) };
 }
 

@@ -16,6 +16,7 @@ export function openDialog(title, draw, { kind = '', dismissable = true } = {}) 
     const node = h('dialog', {
       class: kind, 'aria-labelledby': id,
       oncancel: (event) => dismissable || event.preventDefault(),
+      onkeydown: (event) => dismissable || event.key !== 'Escape' || event.preventDefault(), // a second Escape would close it all the same
       onclose() {
         window.removeEventListener('hashchange', leave);
         node.remove();

@@ -1,6 +1,7 @@
 // guide - the API Error Guide, word for word, and which of its entries belongs to which error. `names` are the rows of
 // fcgi-app/base/errors.def, `says` matches the message as a caller sees it.
 export const INTRO = {
+  back: 'Back to API Dashboard',
   kicker: 'Troubleshooting',
   title: 'API Error Guide',
   text: 'Running into errors? This guide explains what each error means, when it happens, and exactly how to fix it.',

@@ -103,7 +103,7 @@ function showSecret(key, title) {
     notice('warn', h('strong', 'Copy it now. '), h('span', 'DeRouter keeps no copy that it could show again.')),
     h('div.secret', h('code', { id: 'secret', tabindex: '0' }, key.key), copyButton(key.key, 'Copy key', { words: true })),
     h('p.muted', 'Keep it out of code and chats; put it in the environment of the program that uses it.'),
-    h('div.dialog-foot', h('a.button.secondary', { href: `#/start?key=${key.id}`, role: 'button' }, 'Quick start'), h('button.primary', { type: 'button', onclick: () => close(true) }, 'I have saved it')),
+    h('div.dialog-foot', h('button.secondary', { type: 'button', onclick: () => (close(true), (location.hash = `#/start?key=${key.id}`)) }, 'Saved; to the quick start'), h('button.primary', { type: 'button', onclick: () => close(true) }, 'I have saved it')),
   ], { dismissable: false });
 }
 

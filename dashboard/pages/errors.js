@@ -42,7 +42,7 @@ function sectionNode(section, i) {
 
 export async function draw(node, { rest }) {
   add(node,
-    h('header.page-head.guide-top', h('div', h('p.kicker', INTRO.kicker), h('h1', { tabindex: '-1' }, INTRO.title), h('p.lead', INTRO.text))),
+    h('header.page-head.guide-top', h('div', h('p.small', h('a', { href: '#/overview' }, INTRO.back)), h('p.kicker', INTRO.kicker), h('h1', { tabindex: '-1' }, INTRO.title), h('p.lead', INTRO.text))),
     h('div.table-wrap', h('table.rows.codes', h('caption.sr-only', 'Codes at a glance'),
       h('thead', h('tr', ['Code', 'Meaning', 'Quick Fix'].map((name) => h('th', { scope: 'col' }, name)))),
       h('tbody', CODES.map(([code, meaning, fix, id]) => h('tr', h('th', { scope: 'row' }, h('a.code', { href: `#/errors/${id}` }, code)), h('td', { 'data-label': 'Meaning' }, meaning), h('td', { 'data-label': 'Quick Fix' }, withSupport(fix))))))),

@@ -277,6 +277,46 @@ test('a budget that is spent is said so, a disabled key is answered 401, an enab
   assert.equal((await ask(undefined, rotated)).status, 401);
 });
 
+test('by keyboard alone: skip link, tabs, a dialog that keeps and gives back the focus; the theme stays', async () => {
+  const focused = () => page.evaluate(() => document.activeElement.textContent || document.activeElement.getAttribute('aria-label') || document.activeElement.id);
+  await page.open('?#/start');
+  await page.shows('Your client stays as it is');
+  await page.keyboard.press('Tab');
+  assert.equal(await focused(), 'Skip to the page');
+  await page.keyboard.press('Enter');
+  assert.equal(await page.evaluate(() => document.activeElement.id), 'main');
+  await page.focus('[role="tab"][aria-selected="true"]');
+  await page.keyboard.press('ArrowLeft');
+  assert.equal(await focused(), 'codex');
+  await page.shows('wire_api = "responses"');
+  await page.evaluate(() => (location.hash = '#/keys'));
+  await page.shows('No key yet');
+  await until('the heading has the focus', async () => (await focused()) === 'Keys');
+  await page.keyboard.press('Tab');
+  assert.equal(await focused(), 'New key');
+  await page.keyboard.press('Enter');
+  await until('the form', async () => page.evaluate(() => document.activeElement.name === 'name'));
+  for (let i = 0; i < 30; i++) {
+    await page.keyboard.press('Tab');
+    assert.ok(await page.evaluate(() => document.activeElement === document.body || document.querySelector('dialog').contains(document.activeElement)));
+  }
+  await page.keyboard.press('Escape');
+  await until('the dialog is gone', async () => !(await page.$('dialog')));
+  await until('the focus is back', async () => (await focused()) === 'New key');
+  await page.press('Switch to dark');
+  await page.reload();
+  await page.shows('No key yet');
+  assert.equal(await page.evaluate(() => getComputedStyle(document.documentElement).colorScheme), 'dark');
+  await page.press('Switch to light');
+  await page.setViewport({ width: 320, height: 700 });
+  await page.press('Menu');
+  assert.equal(await focused(), 'Overview');
+  await looks('menu-open', { whole: false });
+  await page.keyboard.press('Escape');
+  await page.evaluate(() => localStorage.removeItem('theme'));
+  await page.reload();
+});
+
 test('offline is said, and goes by itself', async () => {
   await page.open('#/activity');
   await page.shows(MODEL);
