@@ -111,7 +111,7 @@ dr_retry_fallback(struct dr_request *req, enum dr_error err)
 	if (req->handler->kind != DR_HANDLER_GENERATE || !dr_retry_allowed(req) ||
 	    (err != DR_ERR_OFFLINE && err != DR_ERR_RESTING && err != DR_ERR_FULL &&
 		err != DR_ERR_OVERLOADED && err != DR_ERR_PROVIDER_ERROR &&
-		err != DR_ERR_PROVIDER_AUTH))
+		err != DR_ERR_PROVIDER_AUTH && err != DR_ERR_PROVIDER_TIMEOUT))
 		return false;
 	model = next_fallback(req, &price, &ppm);
 	if (model == NULL)
@@ -154,6 +154,16 @@ dr_retry_estimate(const struct dr_request *req)
 
 /* ---- nobody is left ---- */
 
+/* One attempt is left, and a fallback that has not been asked: it has more to offer
+ * than the provider that has just failed. */
+static bool
+is_last_for_fallback(const struct dr_request *req)
+{
+	return req->handler->kind == DR_HANDLER_GENERATE &&
+	       req->n_attempts + 1 >= (unsigned)req->config->settings->max_attempts &&
+	       req->asked->fallback[req->n_fallbacks] != NULL;
+}
+
 /*
  * Nobody else is left: the one that failed may be asked once more, after a short pause,
  * or after the rest that it asked for where that is short. True: the pause runs.
@@ -165,7 +175,7 @@ dr_retry_same(
 	const struct dr_settings *s = req->config->settings;
 	enum dr_outcome last;
 
-	if (req->n_attempts == 0 || req->second_try_used)
+	if (req->n_attempts == 0 || req->second_try_used || is_last_for_fallback(req))
 		return false;
 	last = req->attempts[req->n_attempts - 1].outcome;
 	if (last == DR_OUTCOME_OVERLOADED) {

@@ -15,7 +15,8 @@
  * not seen before the next. Older than this it is only a hint: Redis is asked again.
  */
 #define FULL_BELIEVED_MS 100
-#define SLOWEST          4 /* times that a slow provider counts as busier */
+#define SLOWEST          4   /* times that a slow provider counts as busier */
+#define SLOW_BY_MS       250 /* below it nobody waits for long anyhow */
 #define MOST_NUMBERS     16
 #define SPARE            2
 
@@ -305,20 +306,44 @@ number_of(uint64_t affinity, const struct dr_provider *provider, uint32_t heavie
 	return best;
 }
 
-/* More than a quarter above its share of what runs, and of one more? A few more are
- * always allowed, or few requests could not stay together. */
+/*
+ * More than a quarter above its share of what runs, and of one more? A few more are
+ * always allowed, or few requests could not stay together. What runs at one that
+ * answers twice as late as the quickest, or later, counts twice: it keeps its
+ * conversations while it is idle, and under load fewer of them wait there. No more than
+ * that: the cache is worth a wait, and what waits for a slow one adds up by itself.
+ */
 static bool
-is_overloaded(const struct dr_provider *provider, uint64_t running, uint64_t weights)
+is_overloaded(const struct dr_provider *provider, const struct dr_provider *quickest,
+    uint64_t running, uint64_t weights)
 {
 	uint64_t share_x4 =
 	    (running + 1) * 4 * provider->record->weight / weights; /* of all */
 
-	return provider->running >= (share_x4 * 5 / 4 + 3) / 4 + SPARE;
+	bool slow = slowness(provider, quickest) > 1 &&
+		    provider->first_token_ms > quickest->first_token_ms + SLOW_BY_MS;
+
+	return (uint64_t)provider->running * (slow ? 2 : 1) >=
+	       (share_x4 * 5 / 4 + 3) / 4 + SPARE;
+}
+
+static const struct dr_provider *
+quickest_of(struct dr_provider *const *list, size_t n)
+{
+	const struct dr_provider *quickest = list[0];
+
+	for (size_t i = 1; i < n; i++)
+		if (list[i]->first_token_ms > 0 &&
+		    (quickest->first_token_ms == 0 ||
+			list[i]->first_token_ms < quickest->first_token_ms))
+			quickest = list[i];
+	return quickest;
 }
 
 static struct dr_provider *
 home(const struct dr_route_query *query, struct dr_provider *const *list, size_t n)
 {
+	const struct dr_provider *quickest = quickest_of(list, n);
 	struct dr_provider *best = NULL, *under = NULL;
 	uint64_t running = 0, weights = 0, best_number = 0, under_number = 0;
 	uint32_t heaviest = 1;
@@ -336,7 +361,7 @@ home(const struct dr_route_query *query, struct dr_provider *const *list, size_t
 			best = list[i];
 			best_number = number;
 		}
-		if (!is_overloaded(list[i], running, weights) &&
+		if (!is_overloaded(list[i], quickest, running, weights) &&
 		    (under == NULL || number > under_number)) {
 			under = list[i];
 			under_number = number;

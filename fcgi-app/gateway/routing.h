@@ -8,7 +8,8 @@
  * free), it does not seem full, and this request has not tried it; for a stream, it
  * does not go to rest within rest_lead either. Of those with the lowest priority number
  * the conversation's home is taken, unless it carries more than a quarter above its
- * share of what runs; then its next home. A request without a conversation draws two by
+ * share of what runs (one that answers twice as late as the quickest: half of
+ * that); then its next home. A request without a conversation draws two by
  * weight and takes the less busy one (running / (slots * weight)), the slower one
  * counting as busier, at most four times.
  */

@@ -16,6 +16,7 @@ before(async () => {
   const list = JSON.parse(readFileSync(path.join(root, 'config/models.json'), 'utf8'));
   const row = (name, input, output, extra) => ({ ...list.models.find((m) => m.name === SHARED), name, aliases: [], ...extra,
     prices: [{ effective_from: '2026-01-01', source: 'test', input, output, cache_read: '0', cache_write_5m: '0', cache_write_1h: '0' }] });
+  for (const n of [1, 2, 3]) list.models.push(row(`${FIRST}-${n}`, '1.00', '2.00', { fallback: [ALONE] }));
   list.models.push(row(FIRST, '1.00', '2.00', { fallback: [SECOND] }), row(SECOND, '10.00', '20.00'));
   writeFileSync(path.join(models, 'models.json'), JSON.stringify(list));
   stack = await startStack({ workers: 2, lighttpd: false, set: { models_file: path.join(models, 'models.json'), providers_poll: '50ms', default_rpm: '100000', default_concurrency: '1000',
@@ -85,6 +86,40 @@ for (const [name, where] of Object.entries(dialects))
       assert.equal(receipt.charge_nano_usd, 100 * 10000 + 10 * 20000);
       assert.ok(receipt.hold_nano_usd >= 10 * 20000); // at the dearer one's price
     });
+
+// `tries` of the model that is asked for, then the fallback; all attempts together are at most max_attempts (3).
+for (const [what, providers, fault, tries, served] of [
+  ['one provider that fails: once more, then the fallback', 1, '500', 2, true],
+  ['two that fail: the last attempt is the fallback\'s', 2, '500', 2, true],
+  ['three that fail: no attempt is left', 3, '500', 3, false],
+  ['one that stays silent: the fallback, never the same again', 1, 'silence', 1, true],
+  ['one that refuses its credential', 1, '401', 1, true],
+])
+  test(`the fallback shares the attempts: ${what}`, async () => {
+    const name = `${FIRST}-${providers}`, names = Array.from({ length: providers }, (_, i) => `f-${fault}-${providers}-${i}`);
+    for (const provider of names) await stack.provider(provider, standins[0].url, { models: [name] });
+    // each responder has read them all, and none of the case before
+    await until('read', async () => {
+      const log = await stack.operatorLog();
+      return names.every((p) => log.split(`${p}: read, generation`).length > stack.workers + 1); // the watcher's copy too
+    });
+    if (fault === 'silence') await stack.reload({ response_timeout: '600ms' });
+    try {
+      const got = await ask(dialects.messages, name, `[[fault ${fault} at=s0]]`);
+      const receipt = await receiptOf(got);
+      assert.equal(got.status, served ? 200 : 502, got.text);
+      assert.equal(receipt.attempts.length, tries + (served ? 1 : 0));
+      assert.equal(receipt.model_served, served ? ALONE : name);
+      assert.equal(receipt.attempts.filter((a) => names.includes(a.provider)).length, tries);
+    } finally {
+      if (fault === 'silence') await stack.reload({ response_timeout: '300s' });
+      for (const provider of names) await stack.ctl('provider', 'remove', provider);
+      await until('removed', async () => {
+        const log = await stack.operatorLog();
+        return names.every((p) => log.split(`${p}: removed`).length > stack.workers + 1); // the watcher's copy too
+      });
+    }
+  });
 
 test('a key that may not use the fallback is told how its model fares', async () => {
   const mine = await stack.key_of(account, '--models', FIRST);

@@ -4,6 +4,7 @@
 import test, { before, after } from 'node:test';
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import http from 'node:http';
 import https from 'node:https';
 import path from 'node:path';
 import { readFileSync, writeFileSync, mkdtempSync, rmSync } from 'node:fs';
@@ -32,6 +33,7 @@ const kinds = {
   middle: { tries: 1, told: 'Provider error' },
   stalled: { tries: 1, told: 'Provider timed out' },
   theirs: { tries: 1, told: /./ }, // the provider's own words
+  early: { tries: 1, told: /./, free: true }, // ... before it produced anything
 };
 
 /*
@@ -85,7 +87,11 @@ const rows = [
   ['a malformed event', null, 'fine', 'malformed=4'],
   ['an error event first', null, 'server', 'error-first type=api_error failed=1'],
   ['overloaded, as the first event', null, 'overloaded', 'error-first type=overloaded_error failed=1', { set: 'first', only: 'messages' }],
-  ['an error event later', null, 'theirs', 'error-later=8 type=overloaded_error failed=1'],
+  ['an error event later', null, 'theirs', 'error-later=8 type=api_error failed=1'],
+  ['an error event after message_start', null, 'early', '', { set: 'apart', only: 'messages', url: () => scripted('apart') }],
+  ['an error event together with message_start', null, 'server', '', { set: 'together', only: 'messages', url: () => scripted('together') }],
+  ['an error event after response.created', null, 'server', 'error-later=1 type=api_error failed=1', { only: 'responses' }],
+  ['an error event after a ping', null, 'server', '', { set: 'ping', only: 'messages', url: () => scripted('ping') }],
   ['no [DONE]', null, 'fine', 'no-done', { only: 'chat' }],
   ['a huge event', null, 'fine', 'huge-event=2'],
   ['a huge answer', 'fine', null, 'huge-unary=12'],
@@ -97,7 +103,10 @@ const rows = [
 const setOf = (row) => row[4]?.set ?? 'plain';
 const sets = [...new Map(rows.map((row) => [setOf(row), row[4]])).entries()];
 
-let stack, account, key, standins, workers, models, untrusted;
+let stack, account, key, standins, workers, models, untrusted, opening;
+
+// Opens a stream of Messages, and then says that it failed.
+const scripted = (how) => `http://127.0.0.1:${opening.address().port}/${how}`;
 
 // Models of the tests: m-SET-one has one provider, m-SET-three has three.
 function writeModels() {
@@ -115,6 +124,17 @@ before(async () => {
   execFileSync('openssl', ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-subj', '/CN=127.0.0.1', '-days', '2', '-keyout', secret, '-out', certificate], { stdio: 'ignore' });
   untrusted = https.createServer({ key: readFileSync(secret), cert: readFileSync(certificate) }, (_, response) => response.end('nobody trusts me'));
   await new Promise((done) => untrusted.listen(0, '127.0.0.1', done));
+  opening = http.createServer((request, response) => {
+    const event = (name, data) => `event: ${name}\ndata: ${JSON.stringify({ type: name, ...data })}\n\n`;
+    const begun = event('message_start', { message: { id: 'msg_1', type: 'message', role: 'assistant', model: 'm', content: [], stop_reason: null, usage: { input_tokens: 10, output_tokens: 1 } } });
+    const failed = event('error', { error: { type: 'api_error', message: 'out of sorts' } });
+    const how = request.url.split('/')[1];
+    response.writeHead(200, { 'content-type': 'text/event-stream' });
+    if (how === 'together') return response.end(begun + failed);
+    response.write(how === 'ping' ? event('ping') : begun);
+    return setTimeout(() => response.end(failed), 100);
+  });
+  await new Promise((done) => opening.listen(0, '127.0.0.1', done));
   stack = await startStack({
     workers: 2, lighttpd: false,
     set: {
@@ -145,6 +165,7 @@ before(async () => {
 after(async () => {
   await stack?.stop();
   untrusted?.close();
+  opening?.close();
   if (models) rmSync(models, { recursive: true, force: true });
 });
 
@@ -195,7 +216,7 @@ function checkError(where, got, [status, text]) {
 }
 
 // The head was out: the trouble is the last thing in the stream, which does not look complete.
-function checkTold(where, got, told) {
+function checkTold(where, got, { told, free }) {
   assert.equal(got.status, 200, got.text.slice(0, 400));
   const last = events(got.text).at(-1);
   const error = where.failed(last);
@@ -204,7 +225,7 @@ function checkTold(where, got, told) {
   else assert.equal(error.message, told);
   assert.doesNotMatch(got.text, /\[DONE\]|message_stop|response\.completed/);
   const charge = BigInt(got.receipt.charge_nano_usd);
-  assert.ok(charge > 0n && charge <= 1000n * 3000n + 700n * 15000n, `charged ${charge}`);
+  assert.ok((charge > 0n || free) && charge <= 1000n * 3000n + 700n * 15000n, `charged ${charge}`);
 }
 
 function checkPassed(where, got) {
@@ -215,7 +236,7 @@ function checkPassed(where, got) {
 }
 
 function checkOutcome(where, got, kind, stream, alone) {
-  if (kind.told) checkTold(where, got, kind.told);
+  if (kind.told) checkTold(where, got, kind);
   else if (kind.passes) checkPassed(where, got);
   else if (kind.alone && alone) checkError(where, got, kind.alone);
   else checkWhole(where, got, stream);
@@ -279,6 +300,40 @@ test('the fault matrix', { concurrency: 6 }, async (t) => {
         }));
       }
   await Promise.all(tests);
+});
+
+/*
+ * With first_token_timeout the head is held back until the first token, so that what comes before it can still
+ * move on: whoever is late, and whoever opens well and then says that it failed.
+ */
+const heldRows = [
+  ['a late first event', 'slow-first=4000', { alone: 'waits', moves: true }],
+  ['a late head', 'slow-head=2500', { alone: 'waits', moves: true }],
+  ['an opening, then nothing', 'stall-after=1', { alone: [504, 'Provider timed out'], moves: true, tries: 1 }],
+  ['an opening, then an error', 'error-later=1 type=api_error failed=1', { alone: [502, /./], moves: true, tries: 2 }],
+  ['a first token in time', 'slow-first=50', { alone: 'waits', moves: false }],
+  ['tokens, then a stall', 'stall-after=6', { told: 'Provider timed out' }],
+];
+
+test('first_token_timeout', { concurrency: 6 }, async (t) => {
+  await stack.reload({ first_token_timeout: '400ms', idle_timeout: '5s' });
+  const tests = [];
+  for (const [name, fault, kind] of heldRows)
+    for (const [dialect, where] of Object.entries(dialects))
+      tests.push(t.test(`${name}: ${dialect}`, async () => {
+        const alone = await ask(where, 'm-plain-one', fault, '', true);
+        if (kind.told) checkTold(where, alone, kind);
+        else if (kind.alone === 'waits') checkWhole(where, alone, true); // nobody else is there: it is waited for
+        else checkError(where, alone, kind.alone);
+        assert.deepEqual(asked(alone.receipt), { one: kind.tries ?? 1 });
+        const moved = await ask(where, 'm-plain-three', fault, 'a', true);
+        if (kind.told) checkTold(where, moved, kind);
+        else checkWhole(where, moved, true);
+        assert.deepEqual(asked(moved.receipt), kind.moves ? { a: 1, b: 1 } : { a: 1 });
+        if (kind.moves && fault.startsWith('slow')) assert.ok(moved.receipt.total_ms < 2400, `${moved.receipt.total_ms} ms`);
+      }));
+  await Promise.all(tests);
+  await stack.reload({ first_token_timeout: '0s', idle_timeout: '3s' });
 });
 
 // A kept connection may prove dead only once the request is on it: then it is sent again, over a new one.

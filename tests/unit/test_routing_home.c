@@ -63,6 +63,51 @@ conversations_stay_and_the_load_is_even(void **state)
 	bench_fini(&bench);
 }
 
+/*
+ * One of five answers four times as late, so four times as many wait there for each
+ * that it is sent: the others take over, but it is not left alone.
+ */
+static void
+a_slow_home_has_fewer_wait_under_load_and_keeps_its_own_when_idle(void **state)
+{
+	unsigned count[5] = { 0 }, alone[5] = { 0 }, slow = 0;
+	struct bench bench;
+	struct {
+		size_t at;
+		unsigned until;
+	} runs[100] = { { 0, 0 } };
+
+	(void)state;
+	bench_init(&bench, five);
+	for (size_t i = 0; i < 5; i++)
+		bench.providers[i]->first_token_ms = i == 2 ? 1600 : 400;
+	for (uint64_t c = 0; c < 1000; c++) /* one after another */
+		alone[chosen(&bench, c)]++;
+	for (unsigned now = 0; now < 20000; now++) {
+		unsigned slot = now % 100;
+
+		if (runs[slot].until > now)
+			continue; /* still waits: this client sends nothing new */
+		if (runs[slot].until > 0)
+			bench.providers[runs[slot].at]->running--;
+		runs[slot].at = chosen(&bench, now % CONVERSATIONS);
+		runs[slot].until = now + (runs[slot].at == 2 ? 400 : 100);
+		bench.providers[runs[slot].at]->running++;
+		count[runs[slot].at]++;
+		if (bench.providers[2]->running > slow)
+			slow = bench.providers[2]->running;
+	}
+	print_message("load %u %u %u %u %u; most waiting at the slow one %u\n",
+	    count[0], count[1], count[2], count[3], count[4], slow);
+	assert_in_range(alone[2], 150, 250); /* all of its own */
+	assert_in_range(slow, 5, 15);        /* of 100: an even share were 20 */
+	assert_true(count[2] > 100);
+	for (size_t i = 0; i < 5; i++)
+		if (i != 2)
+			assert_true(count[i] > 2 * count[2]);
+	bench_fini(&bench);
+}
+
 static void
 a_home_that_is_no_candidate_is_left_and_found_again(void **state)
 {
@@ -196,6 +241,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(conversations_stay_and_the_load_is_even),
+		cmocka_unit_test(
+		    a_slow_home_has_fewer_wait_under_load_and_keeps_its_own_when_idle),
 		cmocka_unit_test(a_home_that_is_no_candidate_is_left_and_found_again),
 		cmocka_unit_test(a_heavier_one_is_home_to_more),
 		cmocka_unit_test(
