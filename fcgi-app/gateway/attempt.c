@@ -412,7 +412,10 @@ dr_attempt_start(struct dr_request *req)
 	dr_timer_start(&up->timer, wait < left ? wait : left);
 	if (s->first_token_timeout > 0 && s->first_token_timeout < (int64_t)failover)
 		failover = (uint64_t)s->first_token_timeout;
-	if (req->facts.stream)
+	/* a half-open circuit's probe need not be waited for as long as a good
+	 * provider: a caller would pay with all of its time for finding out that it is
+	 * silent */
+	if (req->facts.stream || up->lease.probe)
 		dr_timer_start(&up->failover, failover);
 	dr_metrics_sent(req);
 	start_transfer(req, provider);

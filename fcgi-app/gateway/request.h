@@ -72,8 +72,9 @@ struct dr_exchange {
 	struct dr_provider_lease lease; /* the provider's slot */
 	struct dr_timer
 	    timer; /* response_timeout, idle_timeout or the wait before a second try */
-	struct dr_timer failover; /* failover_after, first_token_timeout */
-	struct dr_edit *edits;    /* owned; until the body is sent */
+	struct dr_timer
+	    failover; /* failover_after (streams, probes), first_token_timeout */
+	struct dr_edit *edits; /* owned; until the body is sent */
 	struct dr_http_piece pieces[2 * DR_MAX_EDITS + 1];
 	uint64_t started_ms;
 	int status;     /* of the head; 0 before it */

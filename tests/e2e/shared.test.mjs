@@ -77,6 +77,29 @@ test('a rest that a provider asks for is kept by all, and said how long it is', 
   assert.equal((await show('busy')).state, 'alive');
 });
 
+test('a caller whose call is the probe of a silent provider is not kept waiting for it', async () => {
+  const model = 'claude-sonnet-4-6', standin = await stack.standin('mute', ['--name', 'mute']);
+  await stack.provider('mute', standin.url, { models: [model], extra: ['--priority', '1'] });
+  await stack.provider('spoken', standin.url, { models: [model], extra: ['--priority', '2'] });
+  await stack.online(model, key);
+  await stack.reload({ failover_after: '1s', response_timeout: '30s' });
+  // as if it had failed a while ago: half open
+  const generation = await stack.redis('HGET', '{p:mute}:provider', 'generation');
+  await stack.redis('HSET', '{p:mute}:state', 'open.generation', generation, 'open.until', '1');
+  await until('heard of', async () => (await stack.operatorLog()).match(/mute: circuit opened/g)?.length === WORKERS + 1); // and the watcher
+  await until('a probe', async () => {
+    const got = await ask(model, '[[fail first=1 id=mute fault=silence]]');
+    assert.equal(got.status, 200, got.text);
+    const receipt = await until('receipt', async () => JSON.parse((await stack.redis('GET', `{a:${account}}:receipt:${got.headers['request-id']}`)) || 'null'));
+    if (receipt.attempts.length < 2) return false;
+    assert.deepEqual(receipt.attempts.map((a) => [a.provider, a.outcome]), [['mute', 'silent'], ['spoken', 'ok']]);
+    assert.ok(receipt.total_ms < 10_000, `${receipt.total_ms} ms`);
+    return true;
+  });
+  assert.equal((await show('mute')).state, 'open');
+  await stack.reload({ failover_after: '60s', response_timeout: '300s' });
+});
+
 test('longer rests than cooldown_max are not kept', async () => {
   const model = 'claude-sonnet-4-5', standin = await stack.standin('greedy', ['--name', 'greedy']);
   await stack.provider('greedy', standin.url, { models: [model] });
