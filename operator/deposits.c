@@ -128,6 +128,8 @@ second_look_over(struct follow *f, const char *why)
 		    "look until it answers",
 		    f->chain->name, dr_rpc_node(f->rpc), why);
 	f->second_failed = why != NULL;
+	f->second_again_ms =
+	    dr_clock_ms() + (uint64_t)f->watcher->config->settings->chain_backoff_max;
 	f->second_node = false;
 	dr_rpc_use(f->rpc, f->first_node);
 }
@@ -262,7 +264,10 @@ on_open(struct dr_store_call *call, enum dr_error err, const struct dr_reply *re
 void
 dr_follow_scanned(struct follow *f)
 {
-	if (!f->final_pass) {
+	/* a node that does not answer would hold up each round by chain_timeout */
+	bool wait = f->second_failed && dr_clock_ms() < f->second_again_ms;
+
+	if (!f->final_pass && !wait) {
 		second_look(f);
 		return;
 	}

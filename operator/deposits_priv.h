@@ -67,8 +67,9 @@ struct follow {
 
 	/* of a scan */
 	bool final_pass;
-	bool second_node;   /* ... by another node than the first pass */
-	bool second_failed; /* that node is told to be out of order */
+	bool second_node;         /* ... by another node than the first pass */
+	bool second_failed;       /* that node is out of order: told once, asked ... */
+	uint64_t second_again_ms; /* ... again from then on */
 	size_t first_node;
 	int64_t span, from, to;
 	struct dr_scan_block last; /* block `to` */
