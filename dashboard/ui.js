@@ -104,10 +104,10 @@ function inCell(column, row) {
 }
 
 // columns: [{ name, cell(row), num, main, quiet, phone }]. On a phone each row becomes a small card: its cells labelled, or,
-// when `compact`, on two lines, where phone is "end" (first line, to the right) or "hide".
-export function table(columns, rows, { caption, rowAttributes, compact } = {}) {
+// when `compact`, on two lines, where phone is "end" (first line, to the right) or "hide"; when `duo`, two cells a line.
+export function table(columns, rows, { caption, rowAttributes, compact, duo } = {}) {
   return h('div.table-wrap',
-    h(`table.rows${compact ? '.compact' : ''}`,
+    h(`table.rows${compact ? '.compact' : ''}${duo ? '.duo' : ''}`,
       caption ? h('caption.sr-only', caption) : null,
       h('thead', h('tr', columns.map((c) => h('th', { scope: 'col', class: c.num ? 'num' : '' }, c.quiet ? h('span.sr-only', c.name) : c.name)))),
       h('tbody', rows.map((row) => h('tr', rowAttributes?.(row) ?? {},

@@ -17,7 +17,7 @@ const price = (text) => (text === null || text === undefined ? h('span.muted', '
 function who({ providers }) {
   if (!providers?.length) return h('span.muted.nowrap', 'nobody now');
   const online = providers.filter((one) => one.state === 'online').length;
-  return h('details.who', h('summary', `${online} of ${plural(providers.length, 'provider')}`),
+  return h('details.who', h('summary', `${online} of ${providers.length} online`),
     h('ul', providers.map((one) => h('li', h('code', one.id), stateBadge(one.state),
       one.rest ? h('span.small.muted', `rests ${one.rest}`) : null, one.wakes_at ? h('span.small.muted', 'back ', ahead(one.wakes_at)) : null))));
 }
@@ -42,18 +42,18 @@ const modelTable = (models) => table([
   { name: 'Output', num: true, cell: rate('output_usd_per_million') },
   { name: 'Cache read', num: true, cell: rate('cache_read_usd_per_million') },
   { name: 'Cache write', num: true, cell: (model) => [price(model.price?.cache_write_5m_usd_per_million), model.price?.cache_write_1h_usd_per_million ? h('span.small.muted', `1 h ${rateText(model.price.cache_write_1h_usd_per_million)}`) : null] },
-], models, { caption: 'Models, prices in USD per million tokens', rowAttributes: (model) => ({ class: model.state === 'offline' ? 'dim' : '', 'data-id': model.id }) });
+], models, { caption: 'Models, prices in USD per million tokens', duo: true, rowAttributes: (model) => ({ class: model.state === 'offline' ? 'dim' : '', 'data-id': model.id }) });
 
 const OWNERS = { anthropic: 'Anthropic', openai: 'OpenAI' };
 
 export async function draw(node, { signal }) {
   const place = h('div', skeleton(8));
-  const choice = { text: '', which: 'all' };
+  const choice = { text: '', which: 'now' };
   let models = [];
-  const fits = (model) => (choice.which === 'all' || model.state === 'online') &&
+  const fits = (model) => (choice.which === 'all' || model.state !== 'offline') &&
     [model.id, model.display_name, ...(model.aliases ?? [])].some((name) => name?.toLowerCase().includes(choice.text.toLowerCase()));
   const drawList = live(place, (list) => {
-    if (!list.length) return models.length ? empty('Nothing matches', 'Try fewer letters, or all models.') : empty('No model yet', 'The operator has not set up any model.');
+    if (!list.length) return models.length ? empty('Nothing matches', choice.which === 'all' ? 'Try fewer letters.' : 'Nobody offers such a model at this moment. All models has every price.') : empty('No model yet', 'The operator has not set up any model.');
     const owners = [...new Set(list.map((model) => model.owned_by))];
     return owners.map((owner) => h('section', { 'aria-label': OWNERS[owner] ?? owner }, h('h2.group', OWNERS[owner] ?? owner), modelTable(list.filter((model) => model.owned_by === owner))));
   });
@@ -68,8 +68,8 @@ export async function draw(node, { signal }) {
     models = await all('/api/models', { signal });
     show();
   }
-  add(node, heading('Models', { text: 'Prices in USD per million tokens, as they are charged. Online now: who answers at this moment.' }),
-    h('div.filters', search, segmented('Which', [['all', 'All'], ['online', 'Online now']], 'all', (which) => ((choice.which = which), show()))), place);
+  add(node, heading('Models', { text: 'Prices in USD per million tokens, as they are charged, and who answers at this moment.' }),
+    h('div.filters', search, segmented('Which', [['now', 'Offered now'], ['all', 'All models']], choice.which, (which) => ((choice.which = which), show()))), place);
   const first = () => refresh().catch((error) => error.name === 'AbortError' || replace(place, errorBox(error, first)));
   await first();
   poll(refresh, 10000, signal);
