@@ -143,11 +143,16 @@ add_since(
 		    (unsigned long long)(at - req->received_ms));
 }
 
+/* A session is named once it is known to run: whoever changed a key, or ended the
+ * others, is found. */
 static void
 add_who(struct dr_strbuf *out, const struct dr_request *req)
 {
-	dr_strbuf_addf(out, ",\"account\":\"%s\",\"key\":\"%s\",\"method\":",
-	    req->has_key ? req->key.account : "", req->has_key ? req->key.key_id : "");
+	dr_strbuf_addf(out,
+	    ",\"account\":\"%s\",\"key\":\"%s\",\"session\":\"%s\",\"method\":",
+	    req->has_key || req->session != NULL ? req->key.account : "",
+	    req->has_key ? req->key.key_id : "",
+	    req->session != NULL ? req->session->token.key_id : "");
 	dr_json_add_string(out, req->method);
 	dr_strbuf_adds(out, ",\"route\":");
 	dr_json_add_string(out, req->path);

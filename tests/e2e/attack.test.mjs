@@ -151,3 +151,17 @@ test('a node that says too much holds nobody up, and whoever waits for one may l
   says = yes;
   assert.equal((await contractLogin(address, CHAIN)).status, 200);
 });
+
+test('the log says which session did what, and of no session that somebody only claims to have', async () => {
+  const me = await login();
+  const made = await me.send('POST', '/api/keys', {});
+  const forged = await me.send('POST', '/api/keys', {}, { authorization: `Bearer ${me.token.slice(0, -1)}${me.token.endsWith('a') ? 'b' : 'a'}` });
+  assert.equal(forged.status, 401);
+  const line = async (hit) => until('a line', async () => (await stack.accessLog()).find((row) => row.req === hit.headers['request-id']));
+  const { account, session } = await line(made);
+  assert.deepEqual([account, session], [me.account, me.token.split('-')[2]]);
+  const other = await line(forged);
+  assert.deepEqual([other.account, other.session], ['', '']);
+  const big = await me.send('POST', '/api/keys', { name: 'x'.repeat(100000) });
+  assert.equal(big.json.error.message, 'Request body exceeds the limit of 65536 bytes');
+});
