@@ -7,41 +7,57 @@
 --       with an id below   4 CHAIN:HASH:POS   5 "CHAIN:"
 -- Gives { head, { id, first seen, { field, value ... } } ... }
 --
+-- The lists are merged entry by entry and only rows that are shown are read: whoever has a hundred wallets with
+-- a thousand deposits each keeps Redis no longer than others.
+--
 -- The rows of the deposits are named here: they share the hash tag.
+local PAGE = 50
 local call = redis.call
 local prefix = string.match(KEYS[1], '^{[^}]*}:')
-local found, known = {}, {}
+local most, lists, known = tonumber(ARGV[2]), {}, {}
+
+-- To the list's next entry that comes after the cursor; id nil: it has no more.
+local function step(list)
+	repeat
+		list.at = list.at + 2
+		if list.at > #list.page then
+			list.page = call('ZREVRANGEBYSCORE', list.key, ARGV[3], '-inf', 'WITHSCORES', 'LIMIT', list.offset, PAGE)
+			list.offset, list.at = list.offset + PAGE, 1
+		end
+		list.id, list.seen = list.page[list.at], list.page[list.at + 1]
+	until not list.id or list.seen ~= ARGV[3] or ARGV[5] .. list.id < ARGV[4]
+	list.ms = tonumber(list.seen or '0')
+end
 
 for k = 2, #KEYS do
-	local offset, taken = 0, 0
-	repeat
-		local page = call('ZREVRANGEBYSCORE', KEYS[k], ARGV[3], '-inf', 'WITHSCORES', 'LIMIT', offset, '100')
-		for i = 1, #page, 2 do
-			local id, seen = page[i], page[i + 1]
-			if not known[id] and (seen ~= ARGV[3] or ARGV[5] .. id < ARGV[4]) then
-				local row = call('HGETALL', prefix .. 'tx:' .. id)
-				local account = ''
-				for f = 1, #row, 2 do
-					if row[f] == 'account' then
-						account = row[f + 1]
-					end
-				end
-				if account == ARGV[1] or account == '' then
-					known[id] = true
-					found[#found + 1] = { id, seen, row }
-					taken = taken + 1
-				end
-			end
-		end
-		offset = offset + 100
-	until #page < 200 or taken >= tonumber(ARGV[2])
+	lists[#lists + 1] = { key = KEYS[k], page = {}, at = -1, offset = 0 }
+	step(lists[#lists])
 end
-table.sort(found, function(a, b)
-	local x, y = tonumber(a[2]), tonumber(b[2])
-	return x > y or (x == y and a[1] > b[1])
-end)
+
+-- The list with the newest entry; nil: all are read.
+local function newest()
+	local first
+	for i = 1, #lists do
+		local list = lists[i]
+		if list.id and (not first or list.ms > first.ms or (list.ms == first.ms and list.id > first.id)) then
+			first = list
+		end
+	end
+	return first
+end
+
 local reply = { call('HGET', KEYS[1], 'head') or '-1' }
-for i = 1, math.min(#found, tonumber(ARGV[2])) do
-	reply[#reply + 1] = found[i]
+local list = newest()
+while list and #reply <= most do
+	local row = prefix .. 'tx:' .. list.id
+	if not known[list.id] then
+		local account = call('HGET', row, 'account') or ''
+		known[list.id] = true
+		if account == ARGV[1] or account == '' then
+			reply[#reply + 1] = { list.id, list.seen, call('HGETALL', row) }
+		end
+	end
+	step(list)
+	list = newest()
 end
 return reply

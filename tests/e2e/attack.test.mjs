@@ -165,3 +165,32 @@ test('the log says which session did what, and of no session that somebody only 
   const big = await me.send('POST', '/api/keys', { name: 'x'.repeat(100000) });
   assert.equal(big.json.error.message, 'Request body exceeds the limit of 65536 bytes');
 });
+
+test('dust from many wallets is listed page by page, and only what is shown is read', async () => {
+  const me = await login();
+  const N = 40; // of each of 30 wallets; every fourth is another account's, and many were seen in the same moment
+  const wallets = Array.from({ length: 30 }, (_, i) => `0x${(5000 + i).toString(16).padStart(40, '0')}`);
+  for (const [w, address] of wallets.entries()) {
+    await stack.redis('HSET', `{a:${me.account}}:wallets`, address, '1795433901925');
+    await stack.redis('EVAL', `for i = 1, ${N} do
+      local id = string.format('0x%064x:0', tonumber(ARGV[1]) * 1000 + i)
+      redis.call('HSET', '{dep:${CHAIN}}:tx:' .. id, 'from', ARGV[2], 'status', 'credited', 'account', i % 4 == 0 and 'somebodyel' or ARGV[3], 'nano', '1000', 'block', '5')
+      redis.call('ZADD', '{dep:${CHAIN}}:from:' .. ARGV[2], 1795433901925 + math.floor(i / 7), id)
+    end`, '0', String(w + 1), address, me.account);
+  }
+  const rowsRead = async () => Number(/cmdstat_hgetall:calls=(\d+)/.exec(await stack.redis('INFO', 'commandstats'))?.[1] ?? 0);
+  const before = await rowsRead();
+  assert.equal((await me.get('/api/deposits?limit=50')).json.data.length, 50);
+  assert.ok((await rowsRead()) - before < 200, `${(await rowsRead()) - before} rows were read`); // a look at the watcher's in between
+  const ids = [], times = [];
+  for (let cursor = ''; ; ) {
+    const { json } = await me.get(`/api/deposits?limit=110${cursor}`);
+    ids.push(...json.data.map((d) => d.id));
+    times.push(...json.data.map((d) => Date.parse(d.seen_at)));
+    if (!json.has_more) break;
+    cursor = `&cursor=${encodeURIComponent(json.next_cursor)}`;
+  }
+  assert.equal(ids.length, (30 * N * 3) / 4);
+  assert.equal(new Set(ids).size, ids.length);
+  assert.ok(times.every((ms, i) => i === 0 || ms <= times[i - 1]));
+});
