@@ -103,6 +103,19 @@ check_key_prefix(struct dr_setting_load *load)
 		}
 }
 
+/* ":8443" or nothing, as browsers write it: without the scheme's own port, which they
+ * leave out, and zeros before it. */
+static bool
+is_port(const char *text, const char *usual)
+{
+	if (text[0] == '\0')
+		return true;
+	return text[0] == ':' && text[1] != '0' && strlen(text + 1) >= 1 &&
+	       strlen(text + 1) <= 5 &&
+	       strspn(text + 1, "0123456789") == strlen(text + 1) &&
+	       strtol(text + 1, NULL, 10) <= 65535 && strcmp(text + 1, usual) != 0;
+}
+
 /*
  * An origin as browsers write it: https://host[:port], lower case, no path. Wallets
  * show it, cookies hang on it; plain http is for a machine's own browser.
@@ -112,7 +125,7 @@ is_origin(const char *url)
 {
 	static const char *const own[] = { "127.0.0.1", "localhost", "[::1]" };
 	bool plain = strncmp(url, "http://", 7) == 0, loopback = false;
-	const char *host = url + (plain ? 7 : 8), *port;
+	const char *host = url + (plain ? 7 : 8);
 	size_t n;
 
 	if (!plain && strncmp(url, "https://", 8) != 0)
@@ -124,12 +137,7 @@ is_origin(const char *url)
 	for (size_t i = 0; i < DR_N_ELEMENTS(own); i++)
 		loopback =
 		    loopback || (strlen(own[i]) == n && memcmp(host, own[i], n) == 0);
-	port = host + n;
-	return (!plain || loopback) &&
-	       (port[0] == '\0' ||
-		   (port[0] == ':' &&
-		       strspn(port + 1, "0123456789") == strlen(port + 1) &&
-		       strlen(port + 1) >= 1 && strlen(port + 1) <= 5));
+	return (!plain || loopback) && is_port(host + n, plain ? "80" : "443");
 }
 
 static void
@@ -140,7 +148,7 @@ check_public_url(struct dr_setting_load *load)
 	if (url[0] != '\0' && !is_origin(url))
 		MISTAKE(load, public_url,
 		    "must be https://host[:port] (http:// only for 127.0.0.1, localhost and [::1]), "
-		    "in lower case and without a path, not \"%.128s\"",
+		    "in lower case, without a path and without the port that goes without saying, not \"%.128s\"",
 		    url);
 }
 

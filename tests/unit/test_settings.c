@@ -317,6 +317,7 @@ settings_that_must_fit_together_are_checked_where_they_were_set(void **state)
 		{ "public_url = https://Gateway.example", ":1: public_url:" },
 		{ "public_url = https://a@gateway.example", ":1: public_url:" },
 		{ "public_url = https://gateway.example:", ":1: public_url:" },
+		{ "public_url = https://gateway.example:443", ":1: public_url:" },
 		{ "public_url = https://", ":1: public_url:" },
 		{ "public_url = gateway.example", ":1: public_url:" },
 		{ "public_url = http://127.0.0.1.example", ":1: public_url:" },
@@ -339,7 +340,7 @@ a_public_url_is_an_origin(void **state)
 	static const char *const rows[] = { "public_url = https://gateway.example",
 		"public_url = https://gateway.example:8443",
 		"public_url = http://127.0.0.1:8080", "public_url = http://localhost",
-		"public_url = http://[::1]:80",
+		"public_url = http://[::1]:8080",
 		"public_url = https://[2001:db8::1]:8443" };
 
 	(void)state;
