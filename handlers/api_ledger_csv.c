@@ -5,7 +5,8 @@
  * It is read in pages and sent as it is read, no faster than the client takes it, so
  * its length costs no memory. Once the head is out there is no other status: where
  * Redis fails then, the connection is broken, so that no half file looks like a whole
- * one.
+ * one. nginx sees that a FastCGI answer has no end only where it buffers it, hence the
+ * header; other servers need none and pass it on.
  */
 #include <limits.h>
 #include <string.h>
@@ -50,7 +51,7 @@ send_page(struct csv_call *call)
 	if (!req->head_sent)
 		dr_reply_head(req, 200, "text/csv; charset=utf-8", -1,
 		    "content-disposition: attachment; filename=\"ledger.csv\"\r\n"
-		    "cache-control: no-store\r\n");
+		    "cache-control: no-store\r\nx-accel-buffering: yes\r\n");
 	dr_reply_body(req, call->page.data, call->page.len);
 	dr_strbuf_clear(&call->page);
 }

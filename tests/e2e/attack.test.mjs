@@ -4,6 +4,7 @@ import test, { before, after } from 'node:test';
 import assert from 'node:assert/strict';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import http from 'node:http';
+import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts';
@@ -193,4 +194,30 @@ test('dust from many wallets is listed page by page, and only what is shown is r
   assert.equal(ids.length, (30 * N * 3) / 4);
   assert.equal(new Set(ids).size, ids.length);
   assert.ok(times.every((ms, i) => i === 0 || ms <= times[i - 1]));
+});
+
+test('half a ledger does not look like a whole one', async () => {
+  const me = await login();
+  for (let at = 0; at < 100000; at += 10000)
+    await stack.redis('EVAL', "for i = 1, 10000 do redis.call('XADD', KEYS[1], string.format('%.0f-1', tonumber(ARGV[1]) + i), 'type', 'charge', 'nano', '-1', 'balance', '1', 'model', '=1+1', 'reason', string.rep('x', 100)) end", '1', `{a:${me.account}}:ledger`, String(4e12 + at));
+  const whole = await me.get('/api/ledger.csv');
+  assert.equal(whole.text.split('\n').length, 100003);
+  assert.ok(whole.text.endsWith(',4000000100000-1\n'));
+  assert.ok(whole.text.includes(",'=1+1,"));
+  // a client that stops reading, so that most is still to come when Redis goes away
+  const peer = net.connect(Number(new URL(stack.nginx).port), '127.0.0.1');
+  let text = '';
+  await new Promise((done) => {
+    peer.write(`GET /api/ledger.csv HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${me.token}\r\n\r\n`);
+    peer.once('data', (piece) => done((text += piece), peer.pause()));
+  });
+  await stack.killRedis();
+  const closed = new Promise((done) => peer.on('close', done).on('error', () => {}));
+  peer.on('data', (piece) => (text += piece)).resume();
+  await closed;
+  assert.match(text, /^HTTP\/1.1 200 /);
+  assert.ok(text.length < whole.text.length);
+  assert.ok(!text.endsWith('\r\n0\r\n\r\n'), 'the file has an end');
+  await stack.startRedis();
+  await until('back', async () => (await me.get('/api/me')).status === 200);
 });
