@@ -221,6 +221,7 @@ DR_LUA = \
 	fcgi-app/scripts/session_add.lua \
 	fcgi-app/scripts/session_list.lua \
 	fcgi-app/scripts/session_end.lua \
+	fcgi-app/scripts/wallet_owner.lua \
 	fcgi-app/scripts/wallet_take.lua \
 	fcgi-app/scripts/rate.lua \
 	fcgi-app/scripts/key_rotate.lua \

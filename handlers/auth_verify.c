@@ -156,7 +156,7 @@ on_proved(struct dr_request *req, const char *wallet, int64_t chain_id)
 	req->cancel_local = cancel;
 	dr_account_id_new(account);
 	login->call.done = on_owner;
-	dr_wallet_take(req->gw->store, wallet, account, chain_id, &login->call);
+	dr_wallet_take(req->gw->store, wallet, account, chain_id, false, &login->call);
 }
 
 static void

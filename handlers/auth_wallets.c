@@ -186,7 +186,7 @@ on_wallets_counted(
 	}
 	call->call.done = on_owner;
 	dr_wallet_take(req->gw->store, call->wallet, req->key.account, call->chain_id,
-	    &call->call);
+	    true, &call->call);
 }
 
 static void

@@ -20,12 +20,15 @@ static void next_sender(struct follow *f);
 void
 dr_follow_resolve(struct follow *f, const char *from, struct dr_store_call *call)
 {
-	char key[FOLLOW_KEY_SIZE];
-	struct dr_arg words[] = { { "GET", 3 }, { key, 0 } };
+	char key[FOLLOW_KEY_SIZE], chain[24];
+	struct dr_arg words[] = { { key, 0 }, { chain, 0 } };
 
 	snprintf(key, sizeof key, "wallet:{%s}", from);
-	words[1].len = strlen(key);
-	dr_store_command(f->watcher->store, key, words, 2, call);
+	snprintf(chain, sizeof chain, "%lld", (long long)f->chain->id);
+	words[0].len = strlen(key);
+	words[1].len = strlen(chain);
+	dr_store_eval(
+	    f->watcher->store, key, &dr_script_wallet_owner, 1, words, 2, call);
 }
 
 static void

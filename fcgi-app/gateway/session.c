@@ -165,17 +165,18 @@ dr_session_end(struct dr_store *store, const char *account, const char *id,
 
 void
 dr_wallet_take(struct dr_store *store, const char *wallet, const char *account,
-    int64_t chain_id, struct dr_store_call *call)
+    int64_t chain_id, bool own, struct dr_store_call *call)
 {
 	char key[DR_WALLET_SIZE + 16], chain[24];
 	const struct dr_arg args[] = {
 		{ key, (size_t)snprintf(key, sizeof key, "wallet:{%s}", wallet) },
 		{ account, strlen(account) },
-		{ chain,
-		    (size_t)snprintf(chain, sizeof chain, "%lld", (long long)chain_id) }
+		{ chain, (size_t)snprintf(
+			     chain, sizeof chain, "%lld", (long long)chain_id) },
+		{ own ? "1" : "0", 1 }
 	};
 
-	dr_store_eval(store, key, &dr_script_wallet_take, 1, args, 3, call);
+	dr_store_eval(store, key, &dr_script_wallet_take, 1, args, 4, call);
 }
 
 const char *

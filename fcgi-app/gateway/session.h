@@ -8,7 +8,7 @@
  *   {a:ACCT}:wallets    hash: address -> when it was linked (ms)
  *   {a:ACCT}:api        calls in the running minute
  *   wallet:{ADDRESS}    the account whose wallet it is: set once
- *   wallet:{ADDRESS}:chain  of a contract: the chain that vouched for it first
+ *   wallet:{ADDRESS}:chain  where it is: "*", or of a contract the chains that vouch
  *   login:{CLIENT}      tries of a client's address in the running minute
  *
  * Only the digest of the secret is kept. Addresses are in lower case. The gate in front
@@ -76,9 +76,10 @@ void dr_session_list(struct dr_store *store, const char *account,
 void dr_session_end(struct dr_store *store, const char *account, const char *id,
     const char *keep, struct dr_store_call *call);
 /* wallet_take: the account that owns the wallet from now on, this one where it had
- * none. `chain_id` is that of the contract that vouches for it, 0: its own key did. */
+ * none. `chain_id` is that of the contract that vouches for it, 0: its own key did.
+ * `own`: a session of the account asks. */
 void dr_wallet_take(struct dr_store *store, const char *wallet, const char *account,
-    int64_t chain_id, struct dr_store_call *call);
+    int64_t chain_id, bool own, struct dr_store_call *call);
 /* What it says: the owner, or NULL, and nothing was changed: *chain_id is the one that
  * vouched for the contract before. */
 const char *dr_wallet_owner(const struct dr_reply *reply, int64_t *chain_id);

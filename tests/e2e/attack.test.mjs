@@ -130,6 +130,11 @@ test('a wallet that is a contract is so on one chain: elsewhere its address may 
   const { json } = await me.send('POST', '/api/auth/challenge', { address, chainId: SECOND, purpose: 'link' });
   assert.equal((await me.send('POST', '/api/wallets', { message: json.message, signature: `0x${'12'.repeat(70)}` })).status, 403);
   assert.equal((await contractLogin(address, CHAIN)).json.account, first.json.account);
+  // whoever is logged in to the account may add the other chain
+  const bearer = { authorization: `Bearer ${first.json.token}` };
+  const own = await call(stack.nginx, { path: '/api/auth/challenge', body: { address, chainId: SECOND, purpose: 'link' }, headers: bearer });
+  assert.equal((await call(stack.nginx, { path: '/api/wallets', body: { message: own.json.message, signature: `0x${'12'.repeat(70)}` }, headers: bearer })).status, 200);
+  assert.equal((await contractLogin(address, SECOND)).json.account, first.json.account);
 });
 
 test('a node that says too much holds nobody up, and whoever waits for one may leave', async () => {

@@ -232,14 +232,40 @@ on_taken(struct dr_store_call *call, enum dr_error err, const struct dr_reply *r
 }
 
 static const char *
-take(const char *wallet, const char *account, int64_t chain_id)
+ask_for(const char *wallet, const char *account, int64_t chain_id, bool own)
 {
 	struct dr_store_call call = { .done = on_taken };
 
 	n_taken = 0;
-	dr_wallet_take(store, wallet, account, chain_id, &call);
+	dr_wallet_take(store, wallet, account, chain_id, own, &call);
 	TURN_UNTIL(n_taken > 0);
 	return owner;
+}
+
+static const char *
+take(const char *wallet, const char *account, int64_t chain_id)
+{
+	return ask_for(wallet, account, chain_id, false);
+}
+
+/* Whose deposits are these? */
+static const char *
+sends(const char *wallet, const char *chain)
+{
+	static char said[40];
+	char key[40];
+	const struct dr_arg args[] = {
+		{ key, (size_t)snprintf(key, sizeof key, "wallet:{%s}", wallet) },
+		{ chain, strlen(chain) }
+	};
+	struct answer answer;
+
+	answer_init(&answer, false);
+	dr_store_eval(store, key, &dr_script_wallet_owner, 1, args, 2, &answer.call);
+	dr_store_wait(store, &answer.call);
+	assert_int_equal(answer.err, DR_OK);
+	snprintf(said, sizeof said, "%s", answer.text);
+	return said;
 }
 
 static void
@@ -264,11 +290,27 @@ a_contract_is_one_chains(void **state)
 	assert_string_equal(take("0xa", "second", 10), "");
 	assert_int_equal(owners_chain, 8453);
 	assert_string_equal(take("0xa", "second", 8453), "first");
-	assert_string_equal(take("0xa", "second", 0), "first"); /* its own key */
-	assert_string_equal(redis_do("GET wallet:{0xa}").text, "first");
+	assert_string_equal(sends("0xa", "8453"), "first");
+	assert_string_equal(sends("0xa", "10"), "");
+	assert_string_equal(sends("0xa", "845"), "");
+	/* another account's session adds no chain, its own does */
+	assert_string_equal(ask_for("0xa", "second", 10, true), "");
+	assert_string_equal(ask_for("0xa", "first", 10, true), "first");
+	assert_string_equal(take("0xa", "second", 10), "first");
+	assert_string_equal(sends("0xa", "10"), "first");
+	assert_string_equal(take("0xa", "second", 1), "");
+
+	/* whoever has the address's own key has it everywhere, in either order */
+	assert_string_equal(take("0xa", "second", 0), "first");
+	assert_string_equal(take("0xa", "second", 1), "first");
+	assert_string_equal(take("0xc", "third", 0), "third");
+	assert_string_equal(take("0xc", "fourth", 1), "third");
+	assert_string_equal(sends("0xc", "10"), "third");
+	assert_string_equal(sends("0xd", "10"), "");
 
 	/* given by the operator: the first chain it logs in with is its own */
 	redis_do("SET wallet:{0xb} given");
+	assert_string_equal(sends("0xb", "8453"), "given");
 	assert_string_equal(take("0xb", "other", 10), "given");
 	assert_string_equal(take("0xb", "other", 8453), "");
 	{
