@@ -4,6 +4,7 @@
  */
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "operator/ctl.h"
@@ -87,6 +88,25 @@ add_tier(struct ctl_table *table, const struct dr_model *model,
 	}
 }
 
+/* What the vendor's own tools cost beside their tokens. */
+static void
+add_tools(
+    struct ctl_table *table, const struct dr_model *model, const struct dr_price *price)
+{
+	char what[200];
+
+	if (price->web_search > 0)
+		add_rate(table, model, price, "a web search", price->web_search);
+	for (const char *const *tool = price->tools; *tool != NULL; tool++) {
+		bool searches = strcmp(*tool, "web_search_preview") == 0;
+
+		snprintf(what, sizeof what,
+		    searches ? "a search by %.100s" : "%.100s: its tokens alone",
+		    *tool);
+		add_rate(table, model, price, what, searches ? price->web_search : 0);
+	}
+}
+
 static int
 model_price(struct ctl *ctl, int argc, char **argv)
 {
@@ -113,8 +133,7 @@ model_price(struct ctl *ctl, int argc, char **argv)
 	table = ctl_table_new(price_columns);
 	for (size_t i = 0; i < price->n_tiers; i++)
 		add_tier(table, model, price, &price->tiers[i]);
-	if (price->web_search > 0)
-		add_rate(table, model, price, "a web search", price->web_search);
+	add_tools(table, model, price);
 	for (size_t i = 0; i < price->n_variants; i++) {
 		const struct dr_price_variant *v = &price->variants[i];
 

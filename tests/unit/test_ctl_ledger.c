@@ -369,6 +369,9 @@ prices_are_those_of_their_day(void **state)
 	assert_string_equal(json_at("1.nano_usd"), "15000000000");
 	CTL_STATUS(0, "model price claude-sonnet-4-6 --at 2026-11-01");
 	CTL_SAID("cache_write_1h per million tokens", out);
+	CTL_SAID("web_fetch: its tokens alone", out);
+	CTL_STATUS(0, "model price gpt-5.1");
+	CTL_SAID("a search by web_search_preview", out);
 	CTL_STATUS(1, "model price claude-sonnet-4-6 --at 2001-01-01");
 	CTL_SAID("has no price before", err);
 }
