@@ -387,8 +387,8 @@ a_redis_without_room_for_clients_is_tried_again(void **state)
 	assert_string_equal(ask(admin, "CONFIG SET maxclients 1").text, "OK");
 	log_forget();
 	store = store_at(server.unix_at, LONG_MS);
-	TURN_UNTIL(logged("error store:") > 0);
-	assert_int_equal(logged("max number of clients reached"), 1);
+	/* Redis may close before its reason is read: then another try reads it */
+	TURN_UNTIL(logged("max number of clients reached") > 0);
 	assert_false(dr_store_is_up(store));
 	ask(admin, "CONFIG SET maxclients 1000");
 	assert_true(dr_store_wait_up(store, LONG_MS));
