@@ -208,7 +208,7 @@ relay_stream_bytes(struct dr_request *req, const char *bytes, size_t len)
 	if (req->head_sent)
 		dr_bound_note_stream(req);
 	else {
-		if (tap->error_seen && !tap->complete)
+		if (tap->error_seen && !tap->token_seen && !tap->complete)
 			opened_with_error(req, tap);
 		else if (head_may_go(req, tap))
 			dr_request_go(req, DR_REQ_RELAY);
@@ -359,7 +359,8 @@ stream_ended(struct dr_request *req, enum dr_http_result result, const char *why
 		dr_tap_end(req->up.tap);
 	emit_renamed(req);
 	if (!req->head_sent && (tap->complete || tap->error_seen)) {
-		if (!tap->complete && tap->error.fault != DR_FAULT_CALLER) {
+		if (!tap->complete && !tap->token_seen &&
+		    tap->error.fault != DR_FAULT_CALLER) {
 			opened_with_error(req, tap);
 			return;
 		}

@@ -96,7 +96,7 @@ for (const [name, where] of Object.entries(dialects)) {
     });
 
   test(`${name}: an error event later on reaches the client as it is, once`, async () => {
-    const got = await ask(where, '[[stream events=9]] [[fault error-later=4 type=overloaded_error failed=1]]');
+    const got = await ask(where, '[[stream events=9]] [[fault error-later=7 type=overloaded_error failed=1]]');
     assert.equal(got.status, 200);
     assert.equal(events(got.text).filter((event) => event !== '[DONE]' && where.failed(event)).length, 1, got.text);
     assert.ok(!got.text.includes('[DONE]'));
