@@ -283,10 +283,11 @@ read_notify(struct dr_request *req, int64_t *chain)
 static void
 answer_notify(struct dr_request *req)
 {
+	struct dr_api_query query;
 	struct info_call *call;
 	int64_t chain;
 
-	if (!read_notify(req, &chain))
+	if (!dr_api_query(req, NULL, &query) || !read_notify(req, &chain))
 		return;
 	call = begin(req);
 	call->chain = chain;

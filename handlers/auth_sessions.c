@@ -168,7 +168,10 @@ static void
 end_one(struct dr_request *req)
 {
 	const char *id = dr_request_rest(req);
+	struct dr_api_query query;
 
+	if (!dr_api_query(req, NULL, &query))
+		return;
 	if (!dr_key_id_ok(id))
 		dr_request_fail(req, DR_ERR_SESSION_NOT_FOUND, id);
 	else
@@ -178,13 +181,19 @@ end_one(struct dr_request *req)
 static void
 end_others(struct dr_request *req)
 {
-	end_sessions(req, "", req->session->token.key_id, on_others_ended);
+	struct dr_api_query query;
+
+	if (dr_api_query(req, NULL, &query))
+		end_sessions(req, "", req->session->token.key_id, on_others_ended);
 }
 
 static void
 log_out(struct dr_request *req)
 {
-	end_sessions(req, req->session->token.key_id, "", on_ended);
+	struct dr_api_query query;
+
+	if (dr_api_query(req, NULL, &query))
+		end_sessions(req, req->session->token.key_id, "", on_ended);
 }
 
 const struct dr_handler dr_handler_sessions = {

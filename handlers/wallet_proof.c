@@ -178,8 +178,11 @@ wallet_proof_begin(struct dr_request *req, void (*done)(struct dr_request *req))
 {
 	const char *origin = dr_fcgi_param(req->edge, "HTTP_ORIGIN");
 	char client[INET6_ADDRSTRLEN];
+	struct dr_api_query query;
 	struct proof *proof;
 
+	if (!dr_api_query(req, NULL, &query))
+		return;
 	if (req->config->settings->public_url[0] == '\0') {
 		dr_request_fail(req, DR_ERR_LOGIN_OFF);
 		return;

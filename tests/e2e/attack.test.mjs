@@ -226,3 +226,13 @@ test('half a ledger does not look like a whole one', async () => {
   await stack.startRedis();
   await until('back', async () => (await me.get('/api/me')).status === 200);
 });
+
+test('what a handler does not know is refused everywhere, and nothing is done', async () => {
+  const me = await login();
+  for (const [method, where] of [['POST', '/api/auth/challenge'], ['POST', '/api/auth/verify'], ['POST', '/api/wallets'], ['POST', '/api/deposits/notify'], ['DELETE', '/api/sessions'], ['DELETE', `/api/sessions/${me.token.split('-')[2]}`], ['POST', '/api/auth/logout']]) {
+    const hit = await me.send(method, `${where}?all=1`, method === 'POST' && !where.endsWith('logout') ? {} : undefined);
+    assert.equal(hit.status, 400, `${method} ${where}: ${hit.text}`);
+    assert.equal(hit.json.error.message, 'all: unknown parameter');
+  }
+  assert.equal((await me.get('/api/me')).status, 200);
+});
