@@ -22,9 +22,10 @@
 #include "handlers/api_json.h"
 #include "handlers/wallet_contract.h"
 
-#define ETHEREUM 1
-#define AHEAD_MS 60000 /* the clocks of two machines */
-#define MAX_WHY  200
+#define ETHEREUM  1
+#define AHEAD_MS  60000 /* the clocks of two machines */
+#define MAX_WHY   200
+#define QUESTIONS 20 /* to the chains' nodes: so many times the tries of one client */
 
 struct proof {
 	struct dr_store_call call;
@@ -296,6 +297,7 @@ static void
 ask_contract(struct proof *proof)
 {
 	struct dr_request *req = proof->req;
+	char why[MAX_WHY];
 	const struct wallet_contract_query query = { .loop = req->gw->loop,
 		.http = req->gw->http,
 		.config = req->config,
@@ -304,17 +306,50 @@ ask_contract(struct proof *proof)
 		.message = proof->message,
 		.len = proof->len,
 		.signature = proof->signature };
-	char why[MAX_WHY];
+
+	proof->contract =
+	    wallet_contract_ask(&query, on_contract, proof, why, sizeof why);
+	if (proof->contract == NULL)
+		refuse_both(proof, why);
+}
+
+static void
+on_question_counted(
+    struct dr_store_call *call, enum dr_error err, const struct dr_reply *reply)
+{
+	struct proof *proof = proof_of(call);
+	struct dr_request *req = proof->req;
+	int64_t wait_ms = dr_reply_int(reply, 0);
+
+	if (err != DR_OK) {
+		dr_request_fail(req, err);
+	} else if (wait_ms > 0) {
+		req->retry_after_ms = wait_ms;
+		dr_request_fail(req, DR_ERR_LOGIN_TOO_OFTEN,
+		    (long long)QUESTIONS * req->config->settings->login_rpm);
+	} else {
+		ask_contract(proof);
+	}
+}
+
+/*
+ * Any signature that is wrong asks a node, and whoever has many addresses many times:
+ * so all clients together have a limit. Else the node's own would be used up, and
+ * deposits, which need it too, would wait.
+ */
+static void
+may_be_contract(struct proof *proof)
+{
+	const struct dr_request *req = proof->req;
 
 	/* what no wallet makes is no contract's either: the curve's own mistakes */
 	if (proof->said == DR_SIGNATURE_HIGH_S) {
 		refuse(proof, dr_signature_text(proof->said));
 		return;
 	}
-	proof->contract =
-	    wallet_contract_ask(&query, on_contract, proof, why, sizeof why);
-	if (proof->contract == NULL)
-		refuse_both(proof, why);
+	proof->call.done = on_question_counted;
+	dr_login_try(req->gw->store, "contracts",
+	    QUESTIONS * req->config->settings->login_rpm, &proof->call);
 }
 
 /* NULL: the message is the one that was composed, and still good. */
@@ -367,7 +402,7 @@ on_taken(struct dr_store_call *call, enum dr_error err, const struct dr_reply *r
 	if (proof->said == DR_SIGNATURE_OK)
 		accept_it(proof, 0);
 	else
-		ask_contract(proof);
+		may_be_contract(proof);
 }
 
 static void

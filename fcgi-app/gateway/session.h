@@ -9,7 +9,8 @@
  *   {a:ACCT}:api        calls in the running minute
  *   wallet:{ADDRESS}    the account whose wallet it is: set once
  *   wallet:{ADDRESS}:chain  where it is: "*", or of a contract the chains that vouch
- *   login:{CLIENT}      tries of a client's address in the running minute
+ *   login:{CLIENT}      tries of a client's address in the running minute; of
+ *                       "contracts": questions to nodes about contracts' signatures
  *
  * Only the digest of the secret is kept. Addresses are in lower case. The gate in front
  * of the handlers is session_gate.c; logging in is handlers/auth_*.c.

@@ -236,3 +236,24 @@ test('what a handler does not know is refused everywhere, and nothing is done', 
   }
   assert.equal((await me.get('/api/me')).status, 200);
 });
+
+test('however many addresses somebody has, the chains\' nodes are asked so many times a minute', async () => {
+  await stack.reload({ login_rpm: '2' });
+  await stack.redis('DEL', 'login:{contracts}');
+  const ask = async (i, signature) => {
+    const params = { REMOTE_ADDR: `198.51.100.${i}` };
+    const post = (where, body) => fcgi(worker(), { method: 'POST', path: where, body: JSON.stringify(body), params });
+    const who = wallet();
+    const { json } = await post('/api/auth/challenge', { address: who.address, chainId: CHAIN });
+    return post('/api/auth/verify', { message: json.message, signature: signature ?? (await who.signMessage({ message: json.message })) });
+  };
+  const before = asked, wrong = `0x${'12'.repeat(70)}`;
+  says = (calls) => JSON.stringify(calls.map(({ id }) => ({ jsonrpc: '2.0', id, result: '0x' })));
+  for (let i = 0; i < 40; i++) assert.equal((await ask(i, wrong)).status, 401);
+  const hit = await ask(40, wrong);
+  assert.equal(hit.status, 429, hit.text);
+  assert.equal(asked - before, 40);
+  assert.equal((await ask(41)).status, 200); // whoever signs with a key of their own asks no node
+  says = yes;
+  await stack.reload({ login_rpm: '1000' });
+});
