@@ -12,7 +12,7 @@ import { startStack, call, freePort, until } from './stack.mjs';
 const exec = promisify(execFile);
 const MODEL = 'claude-sonnet-4-6';
 const PRICE = 1000 * 3000 + 500 * 15000; // nano-USD: 1000 tokens in, 500 out
-let stack, account, key;
+let stack, account, key, replicaPid;
 
 beforeEach(async () => {
   stack = await startStack({ workers: 2, lighttpd: false, set: { default_rpm: '100000', default_concurrency: '100', lease_time: '1s', sweep_after: '8s' } });
@@ -22,7 +22,11 @@ beforeEach(async () => {
   key = await stack.key_of(account);
   await stack.online(MODEL, key);
 });
-afterEach(() => stack?.stop());
+afterEach(async () => {
+  if (replicaPid) process.kill(replicaPid, 'SIGKILL');
+  replicaPid = 0;
+  await stack?.stop();
+});
 
 const ask = () => call(stack.nginx, { headers: { 'x-api-key': key }, body: { model: MODEL, max_tokens: 600, messages: [{ role: 'user', content: '[[tokens in=1000 out=500]]' }] } });
 const charges = async () => (await stack.json('ledger', account)).filter((row) => row.type === 'charge');
@@ -57,9 +61,10 @@ async function startReplica(masterPort, ...options) {
   await mkdir(dir);
   await exec('redis-server', ['--port', '0', '--unixsocket', socket, '--unixsocketperm', '700', '--dir', dir, '--save', '', '--maxmemory-policy', 'noeviction',
     '--daemonize', 'yes', '--pidfile', pidfile, '--logfile', path.join(stack.state, 'replica.log'), '--repl-diskless-sync-delay', '0', '--replicaof', `127.0.0.1 ${masterPort}`, ...options]);
+  replicaPid = await until('it has begun', async () => Number(await readFile(pidfile, 'utf8')));
   const cli = async (...words) => (await exec('redis-cli', ['-s', socket, ...words])).stdout.trim();
   await until('it has it all', async () => /master_link_status:up/.test(await cli('INFO', 'replication')));
-  return { socket, cli, pid: Number(await readFile(pidfile, 'utf8')) };
+  return { socket, cli };
 }
 
 async function masterPort() {
@@ -79,7 +84,8 @@ test('a replica without the last writes is promoted', async () => {
   await stack.killRedis();
   await replica.cli('REPLICAOF', 'NO', 'ONE');
   await rename(replica.socket, stack.redisSocket); // the address leads to it from now on
-  await writeFile(path.join(stack.state, 'redis.pid'), `${replica.pid}\n`);
+  await writeFile(path.join(stack.state, 'redis.pid'), `${replicaPid}\n`); // and it ends with the stack
+  replicaPid = 0;
   await allThere(ids);
   ids.push(...(await charged(3)));
   await allThere(ids);
@@ -113,7 +119,6 @@ test('a master that was made a replica of an older one, and a master again: the 
   await until('nobody writes to a replica', async () => (await Promise.all(Array.from({ length: 8 }, ask))).every((one) => one.status === 503));
   assert.equal(await stack.redis('XLEN', `{a:${account}}:ledger`), '6'); // the credit, and five
   await stack.redis('REPLICAOF', 'NO', 'ONE');
-  process.kill(replica.pid, 'SIGKILL');
   assert.equal(await runId(), was);
   await allThere(ids);
   ids.push(...(await charged(3)));
