@@ -179,17 +179,20 @@ tools_of_a_cut_body_are_read_within_it(void **unused)
 static void
 more_tools_than_a_vendor_has_are_refused(void **unused)
 {
-	char body[2048] = "{\"model\":\"m\",\"tools\":[";
+	struct dr_strbuf body;
 	struct dr_body_facts facts;
 
 	(void)unused;
+	dr_strbuf_init(&body, 4096);
+	dr_strbuf_adds(&body, "{\"model\":\"m\",\"tools\":[");
 	for (int i = 0; i <= DR_MAX_VENDOR_TOOLS; i++)
-		strcat(body, i > 0 ? ",{\"type\":\"x\"}" : "{\"type\":\"x\"}");
-	strcat(body, "]}");
-	dr_body_read(A, body, strlen(body), &facts);
+		dr_strbuf_adds(&body, i > 0 ? ",{\"type\":\"x\"}" : "{\"type\":\"x\"}");
+	dr_strbuf_adds(&body, "]}");
+	dr_body_read(A, body.data, body.len, &facts);
 	assert_int_equal(facts.err, DR_ERR_BAD_FIELD);
 	assert_string_equal(
 	    facts.problem, "tools names more of the vendor's own tools than there are");
+	dr_strbuf_fini(&body);
 }
 
 int

@@ -176,7 +176,7 @@ each_dialect_is_asked_in_its_own_way(void **state)
 		CTL_STATUS(0, "--json provider probe p1");
 		assert_string_equal(json_at("result"), "alive");
 		assert_string_equal(json_at("status"), "200");
-		assert_true(atol(json_at("models_listed")) > 0);
+		assert_true(strtol(json_at("models_listed"), NULL, 10) > 0);
 		assert_string_equal(state_of("p1", "probe.ok"), "1");
 		assert_string_equal(state_of("p1", "probe.status"), "200");
 	}
