@@ -77,6 +77,13 @@ failed(struct dr_request *req, enum dr_outcome outcome, const char *why)
 
 /* ---- judging a whole answer ---- */
 
+/* 206 says itself that it is not all. */
+static bool
+is_success(int status)
+{
+	return status >= 200 && status <= 299 && status != 206;
+}
+
 /* Is the answer of this type, and readable? We ask for no encoding and hand on none: a
  * body that came encoded all the same would reach the client without the header that
  * says so. */
@@ -174,7 +181,7 @@ judge_unary(struct dr_request *req)
 	struct dr_exchange *up = &req->up;
 	char err[128];
 
-	if (up->status < 200 || up->status > 299) {
+	if (!is_success(up->status)) {
 		judge_error(req);
 	} else if (!is_type(up, "application/json")) {
 		failed(req, DR_OUTCOME_SERVER, "wrong content type or encoding");
@@ -217,7 +224,7 @@ on_head(void *arg, struct dr_transfer *transfer, int status)
 	const struct dr_settings *s = req->config->settings;
 
 	DR_CHECK(req, DR_REQUEST_MAGIC);
-	if (status >= 200 && status < 300 && !up->head_in)
+	if (is_success(status) && !up->head_in)
 		dr_provider_note_first(
 		    up->lease.provider, dr_clock_ms() - up->started_ms);
 	up->head_in = true;
@@ -230,10 +237,9 @@ on_head(void *arg, struct dr_transfer *transfer, int status)
 	expect_bytes(req);
 	if (s->first_token_timeout == 0 || !req->facts.stream)
 		dr_timer_stop(&up->failover);
-	if (status >= 200 && status < 300 && req->facts.stream &&
-	    is_type(up, "text/event-stream"))
+	if (is_success(status) && req->facts.stream && is_type(up, "text/event-stream"))
 		dr_relay_tap(req);
-	if (status >= 200 && status < 300 && req->facts.stream && up->tap == NULL &&
+	if (is_success(status) && req->facts.stream && up->tap == NULL &&
 	    req->handler->kind == DR_HANDLER_GENERATE)
 		failed(req, DR_OUTCOME_SERVER, "wrong content type or encoding");
 }
@@ -243,7 +249,7 @@ static void
 hold(struct dr_request *req, const char *bytes, size_t len)
 {
 	struct dr_exchange *up = &req->up;
-	bool good = up->status >= 200 && up->status < 300;
+	bool good = is_success(up->status);
 	size_t most = good ? DR_MAX_UNARY_BYTES : DR_MAX_ERROR_BYTES;
 
 	if (len <= most - up->held.len) {

@@ -4,15 +4,16 @@
 #include "gateway/upstream_head.h"
 
 #include <ctype.h>
-#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "base/mem.h"
 
 #define MAX_TEXT   (DR_MAX_PARAMS_BYTES + 8192 + 16 * 1100)
-#define USUAL_TEXT 1000 /* one allocation instead of five */
+#define MOST_MS    (INT64_C(365) * 86400 * 1000) /* nobody means a longer wait */
+#define USUAL_TEXT 1000                          /* one allocation instead of five */
 
 /* The caller's headers that go upstream, as FastCGI params; a '*' at the end matches
  * the rest. */
@@ -143,18 +144,22 @@ dr_upstream_head_wipe(struct dr_upstream_head *head)
 	dr_strbuf_fini(&head->text);
 }
 
+/* Whole, or with a fraction, which is dropped ("1.5"). At most MOST_MS. */
 static bool
 read_number(const char *text, int64_t *out)
 {
-	char *end;
+	size_t digits = text != NULL ? strspn(text, "0123456789") : 0;
+	const char *end;
 
-	if (text == NULL || !isdigit((unsigned char)text[0]))
+	if (digits == 0)
 		return false;
-	errno = 0;
-	*out = strtoll(text, &end, 10);
-	if (*end == '.') /* some say 1.5: the fraction is dropped, its second kept */
+	*out = digits < 16 ? strtoll(text, NULL, 10) : MOST_MS;
+	if (*out > MOST_MS)
+		*out = MOST_MS;
+	end = text + digits;
+	if (*end == '.')
 		end += 1 + strspn(end + 1, "0123456789");
-	return errno == 0 && *end == '\0' && *out < INT64_MAX / 1000;
+	return *end == '\0';
 }
 
 int64_t
@@ -166,7 +171,7 @@ dr_retry_after_ms(const char *ms, const char *seconds_or_date, int64_t now_wall_
 	if (read_number(ms, &n))
 		return n;
 	if (read_number(seconds_or_date, &n))
-		return n * 1000;
+		return n > MOST_MS / 1000 ? MOST_MS : n * 1000;
 	if (seconds_or_date == NULL ||
 	    strptime(seconds_or_date, "%a, %d %b %Y %H:%M:%S GMT", &tm) == NULL)
 		return -1;

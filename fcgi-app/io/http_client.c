@@ -103,8 +103,8 @@ reason(struct dr_transfer *transfer, enum dr_http_result result, CURLcode code)
 {
 	if (result == DR_HTTP_OK)
 		return "";
-	if (transfer->head_too_big)
-		return "the answer's head is too large";
+	if (transfer->refused != NULL)
+		return transfer->refused;
 	if (code == CURLE_OK)
 		return "the connection ended inside the answer";
 	if (transfer->error[0] == '\0')
@@ -180,7 +180,8 @@ dr_http_start(struct dr_http *http, const struct dr_http_request *request)
 	transfer->on_head = request->on_head;
 	transfer->on_body = request->on_body;
 	transfer->on_end = request->on_end;
-	transfer->head_done = transfer->head_too_big = false;
+	transfer->head_done = false;
+	transfer->refused = NULL;
 	transfer->paused = transfer->held = false;
 	transfer->head_bytes = 0;
 	transfer->named_length = -1;

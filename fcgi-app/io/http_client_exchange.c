@@ -182,28 +182,62 @@ set_body(struct dr_transfer *transfer, const struct dr_http_request *request)
 
 /* ---- the answer ---- */
 
-/* Called by curl for each line of each head, and for trailers. */
+/* A whole number and nothing else, with blanks around it; -1: it is none. */
+static int64_t
+read_length(const char *text, size_t len)
+{
+	int64_t length = 0;
+	size_t digits = 0;
+
+	for (; len > 0 && strchr(" \t", *text) != NULL; len--)
+		text++;
+	for (; len > 0 && strchr(" \t\r\n", text[len - 1]) != NULL; len--)
+		;
+	for (; digits < len && length < INT64_MAX / 10 - 10; digits++) {
+		if (text[digits] < '0' || text[digits] > '9')
+			return -1;
+		length = length * 10 + (text[digits] - '0');
+	}
+	return len > 0 && digits == len ? length : -1;
+}
+
 /*
- * Two lengths that differ: where this answer ends, and the next one on the connection
- * begins, is anybody's guess (RFC 9112, 6.3). libcurl believes the last.
+ * Two lengths that differ, or one that is no number ("5, 7"): where this answer ends,
+ * and the next one on the connection begins, is anybody's guess (RFC 9112, 6.3).
+ * libcurl believes the last, and its first number.
  */
 static bool
-two_lengths(struct dr_transfer *transfer, const char *line, size_t len)
+bad_length(struct dr_transfer *transfer, const char *line, size_t len)
 {
 	static const char name[] = "content-length:";
 	const size_t n = sizeof name - 1;
-	int64_t length = 0;
+	int64_t length;
 
 	if (len < n || (line[0] | 0x20) != 'c' || strncasecmp(line, name, n) != 0)
 		return false;
-	for (size_t i = n; i < len && length < INT64_MAX / 10 - 10; i++)
-		if (line[i] >= '0' && line[i] <= '9')
-			length = length * 10 + (line[i] - '0');
+	length = read_length(line + n, len - n);
 	if (transfer->named_length < 0)
 		transfer->named_length = length;
-	return transfer->named_length != length;
+	return length < 0 || transfer->named_length != length;
 }
 
+/* An empty line ends a head. True where that was the final answer's. */
+static bool
+ends_head(struct dr_transfer *transfer, const char *line, size_t len, long *status)
+{
+	if (transfer->head_done || len > 2 || (line[0] != '\r' && line[0] != '\n'))
+		return false;
+	curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, status);
+	if (*status == 101)
+		transfer->refused = "the answer changes to another protocol";
+	if (*status >= 200)
+		return true;
+	/* "100 Continue", "103 Early Hints": another follows, with its own length */
+	transfer->named_length = -1;
+	return false;
+}
+
+/* Called by curl for each line of each head, and for trailers. */
 static size_t
 on_header(char *line, size_t size, size_t count, void *arg)
 {
@@ -215,21 +249,16 @@ on_header(char *line, size_t size, size_t count, void *arg)
 	if (transfer->state != RUNNING)
 		return 0;
 	transfer->head_bytes += len;
-	if (transfer->head_bytes > DR_MAX_HEAD_BYTES) {
-		transfer->head_too_big = true;
-		return 0;
+	if (transfer->head_bytes > DR_MAX_HEAD_BYTES)
+		transfer->refused = "the answer's head is too large";
+	else if (!transfer->head_done && bad_length(transfer, line, len))
+		transfer->refused = "the answer's length is not clear";
+	else if (ends_head(transfer, line, len, &status)) {
+		transfer->head_done = true;
+		let_go_of_body(transfer);
+		transfer->on_head(transfer->arg, transfer, (int)status);
 	}
-	if (two_lengths(transfer, line, len))
-		return 0;
-	if (transfer->head_done || len > 2 || (line[0] != '\r' && line[0] != '\n'))
-		return len;
-	curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
-	if (status < 200)
-		return len; /* "100 Continue", "103 Early Hints": another follows */
-	transfer->head_done = true;
-	let_go_of_body(transfer);
-	transfer->on_head(transfer->arg, transfer, (int)status);
-	return transfer->state == RUNNING ? len : 0;
+	return transfer->state == RUNNING && transfer->refused == NULL ? len : 0;
 }
 
 static size_t

@@ -78,10 +78,10 @@ struct dr_transfer {
 	void (*on_head)(void *arg, struct dr_transfer *transfer, int status);
 	void (*on_body)(void *arg, const char *bytes, size_t len);
 	void (*on_end)(void *arg, enum dr_http_result result, const char *why);
-	bool head_done; /* the final head is complete: on_head was called */
-	bool head_too_big;
-	bool paused; /* the caller wants no bytes */
-	bool held;   /* curl was refused some and keeps them */
+	bool head_done;      /* the final head is complete: on_head was called */
+	const char *refused; /* why we do not take the answer; NULL: we do */
+	bool paused;         /* the caller wants no bytes */
+	bool held;           /* curl was refused some and keeps them */
 	size_t head_bytes;
 	int64_t named_length; /* by the head's content-length; -1: not yet */
 

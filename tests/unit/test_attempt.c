@@ -1,7 +1,7 @@
 /*
  * attempt: no provider is reached for a charged request without an admission in hand.
  * Whoever tries ends the process, in releases too: a restart is better than a free
- * answer.
+ * answer. And what a provider's Retry-After says.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -19,6 +19,7 @@
 #include "config/config.h"
 #include "gateway/gateway.h"
 #include "gateway/request.h"
+#include "gateway/upstream_head.h"
 
 /* What a process says that starts an attempt in that way; it must not survive it. */
 static void
@@ -78,12 +79,54 @@ what_is_charged_reaches_no_provider_without_an_admission(void **state)
 	}
 }
 
+/* A wish that cannot be read is none, one above all sense is a long one. */
+static void
+a_wish_to_be_asked_later_is_read_in_all_its_forms(void **state)
+{
+	const int64_t year_ms = INT64_C(365) * 86400 * 1000;
+	const int64_t now_ms = INT64_C(1445412480) * 1000; /* 2015-10-21T07:28:00Z */
+	static const char now[] = "Wed, 21 Oct 2015 07:28:00 GMT";
+	const struct {
+		const char *ms, *seconds;
+		int64_t want;
+	} rows[] = {
+		{ NULL, NULL, -1 },
+		{ NULL, "30", 30000 },
+		{ NULL, "0", 0 },
+		{ NULL, "1.5", 1000 },
+		{ "250", "30", 250 },
+		{ "250.75", NULL, 250 },
+		{ "soon", "2", 2000 },
+		{ NULL, "-30", -1 },
+		{ NULL, "+30", -1 },
+		{ NULL, "", -1 },
+		{ NULL, "soon", -1 },
+		{ NULL, "30s", -1 },
+		{ NULL, "3000000000", year_ms },
+		{ NULL, "99999999999999999999", year_ms },
+		{ "99999999999999999999", NULL, year_ms },
+		{ NULL, now, 0 },
+		{ NULL, "Wed, 21 Oct 2015 07:29:30 GMT", 90000 },
+		{ NULL, "Wed, 21 Oct 2014 07:28:00 GMT", 0 },
+		{ NULL, "Wed, 99 Oct 2015 07:28:00 GMT", -1 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		int64_t got = dr_retry_after_ms(rows[i].ms, rows[i].seconds, now_ms);
+
+		if (got != rows[i].want)
+			fail_msg("row %zu: %lld", i, (long long)got);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(
 		    what_is_charged_reaches_no_provider_without_an_admission),
+		cmocka_unit_test(a_wish_to_be_asked_later_is_read_in_all_its_forms),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

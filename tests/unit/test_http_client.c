@@ -113,7 +113,13 @@ what_is_not_http_is_a_bad_answer(void **state)
 		"HTTP/1.1 20x OK\r\n\r\n", "\r\n\r\n",
 		"HTTP/1.1 200 OK\r\nContent-Length: five\r\n\r\nhello",
 		("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n"
-		 "content-length:  4\r\n\r\nhello") };
+		 "content-length:  4\r\n\r\nhello"),
+		"HTTP/1.1 200 OK\r\nContent-Length: 5, 5\r\n\r\nhello",
+		"HTTP/1.1 200 OK\r\nContent-Length: 5 5\r\n\r\nhello",
+		"HTTP/1.1 200 OK\r\nContent-Length: +5\r\n\r\nhello",
+		"HTTP/1.1 200 OK\r\nContent-Length:\r\n\r\nhello",
+		"HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999999\r\n\r\nhello",
+		"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\nhello" };
 
 	(void)state;
 	for (size_t i = 0; i < DR_N_ELEMENTS(rows); i++) {
@@ -162,9 +168,9 @@ heads_before_the_final_one_are_skipped(void **state)
 	struct seen seen;
 
 	(void)state;
-	SAYS(
-	    "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nX-A: early\r\n\r\n"
-	    "HTTP/1.1 200 OK\r\nX-A: final\r\nContent-Length: 2\r\n\r\nok",
+	SAYS("HTTP/1.1 100 Continue\r\n\r\n"
+	     "HTTP/1.1 103 Early Hints\r\nX-A: early\r\nContent-Length: 9\r\n\r\n"
+	     "HTTP/1.1 200 OK\r\nX-A: final\r\nContent-Length: 2\r\n\r\nok",
 	    KEEP);
 	seen_init(&seen);
 	seen.ask = "x-a";
