@@ -49,6 +49,7 @@ libderouter_a_SOURCES += \
 	fcgi-app/io/store.h \
 	fcgi-app/io/store_call.c \
 	fcgi-app/io/store_connect.c \
+	fcgi-app/io/store_info.c \
 	fcgi-app/io/store_internal.h \
 	fcgi-app/io/store_reply.c \
 	fcgi-app/io/store_write.c \

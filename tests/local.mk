@@ -92,6 +92,7 @@ DR_UNIT_TESTS = \
 	tests/unit/test_spool_race \
 	tests/unit/test_sse \
 	tests/unit/test_store \
+	tests/unit/test_store_aof \
 	tests/unit/test_store_login \
 	tests/unit/test_store_outage \
 	tests/unit/test_store_reply \

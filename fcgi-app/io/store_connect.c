@@ -1,7 +1,7 @@
 /*
- * store_connect - making a connection to Redis, checking that this Redis may hold
- * money, driving hiredis from our loop, and ending it. When to do so is store.c's to
- * say.
+ * store_connect - making a connection to Redis, driving hiredis from our loop, and
+ * ending it. When to do so is store.c's to say; whether this Redis may hold money is
+ * store_info.c's.
  *
  * hiredis' asynchronous context is driven by an adapter of our own: reading is always
  * wanted; writing happens once at the end of the loop turn, and is waited for only
@@ -227,8 +227,8 @@ dr_store_heard(struct dr_store *store)
 
 /* ---- making a connection ---- */
 
-static void
-go_ready(struct dr_store *store)
+void
+dr_store_ready(struct dr_store *store)
 {
 	store->state = DR_STORE_READY;
 	store->attempts = 0;
@@ -243,9 +243,8 @@ go_ready(struct dr_store *store)
 	dr_store_tell(store, true);
 }
 
-/* What a step of the handshake got: NULL where the connection is gone or given up. */
-static const redisReply *
-step_reply(struct dr_store *store, redisAsyncContext *redis, const redisReply *reply)
+const struct redisReply *
+dr_store_step(struct dr_store *store, redisAsyncContext *redis, const redisReply *reply)
 {
 	DR_CHECK(store, DR_STORE_MAGIC);
 	if (reply == NULL)
@@ -255,8 +254,8 @@ step_reply(struct dr_store *store, redisAsyncContext *redis, const redisReply *r
 	return count_reply(store) ? reply : NULL;
 }
 
-static void
-refuse(struct dr_store *store, const char *what, const char *text)
+void
+dr_store_refuse(struct dr_store *store, const char *what, const char *text)
 {
 	char reason[160];
 
@@ -270,107 +269,30 @@ static void
 on_auth(redisAsyncContext *redis, void *answer, void *arg)
 {
 	struct dr_store *store = arg;
-	const redisReply *reply = step_reply(store, redis, answer);
+	const redisReply *reply = dr_store_step(store, redis, answer);
 
 	if (reply == NULL || reply->type != REDIS_REPLY_ERROR)
 		return;
 	if (dr_store_error_is(reply->str, "WRONGPASS"))
-		refuse(
+		dr_store_refuse(
 		    store, "AUTH", "Redis does not accept this user name and password");
 	else if (strstr(reply->str, "without any password configured") != NULL)
-		refuse(store, "AUTH", "a password is set here, but not in Redis");
+		dr_store_refuse(
+		    store, "AUTH", "a password is set here, but not in Redis");
 	else if (strstr(reply->str, "max number of clients") != NULL)
-		refuse(store, "AUTH", "Redis is at its limit of clients");
+		dr_store_refuse(store, "AUTH", "Redis is at its limit of clients");
 	else /* such as a server where AUTH has another name */
-		refuse(store, "AUTH", "refused by Redis");
+		dr_store_refuse(store, "AUTH", "refused by Redis");
 }
 
 static void
 on_select(redisAsyncContext *redis, void *answer, void *arg)
 {
 	struct dr_store *store = arg;
-	const redisReply *reply = step_reply(store, redis, answer);
+	const redisReply *reply = dr_store_step(store, redis, answer);
 
 	if (reply != NULL && reply->type == REDIS_REPLY_ERROR)
-		refuse(store, "SELECT", reply->str);
-}
-
-/* Why this Redis must not hold money, or NULL. */
-static const char *
-unfit(const char *info)
-{
-	char value[32];
-
-	if (dr_store_info_field(info, "redis_mode", value, sizeof value) &&
-	    strcmp(value, "sentinel") == 0)
-		return "this is a Sentinel, which holds no data";
-	if (dr_store_info_field(info, "loading", value, sizeof value) &&
-	    strcmp(value, "0") != 0)
-		return "Redis is loading its data";
-	if (dr_store_info_field(info, "role", value, sizeof value) &&
-	    strcmp(value, "master") != 0)
-		return "Redis is a replica; want its master";
-	if (dr_store_info_field(info, "maxmemory", value, sizeof value) &&
-	    strcmp(value, "0") != 0 &&
-	    dr_store_info_field(info, "maxmemory_policy", value, sizeof value) &&
-	    strcmp(value, "noeviction") != 0)
-		return "maxmemory-policy must be noeviction: any other deletes balances";
-	return NULL;
-}
-
-/* A process that was made a replica and then a master again is the same one, with
- * another history. */
-static void
-read_server_id(struct dr_store *store, const char *info)
-{
-	char run_id[48], replid[44];
-
-	dr_store_info_field(info, "run_id", run_id, sizeof run_id);
-	dr_store_info_field(info, "master_replid", replid, sizeof replid);
-	snprintf(store->server_id, sizeof store->server_id, "%s%s%s", run_id,
-	    replid[0] != '\0' ? "/" : "", replid);
-}
-
-/*
- * INFO tells all there is to check, and unlike CONFIG it is open on managed servers
- * too. Where it is not, there is nothing to hold against this Redis.
- */
-static void
-on_info(redisAsyncContext *redis, void *answer, void *arg)
-{
-	struct dr_store *store = arg;
-	const redisReply *reply = step_reply(store, redis, answer);
-	const char *trouble;
-	char mode[16];
-
-	if (reply == NULL)
-		return;
-	store->server_id[0] = '\0';
-	store->eval_only = false;
-	if (reply->type == REDIS_REPLY_STRING) {
-		trouble = unfit(reply->str);
-		if (trouble != NULL) {
-			dr_store_drop(store, trouble, true);
-			return;
-		}
-		read_server_id(store, reply->str);
-		store->eval_only =
-		    dr_store_info_field(reply->str, "redis_mode", mode, sizeof mode) &&
-		    strcmp(mode, "cluster") == 0;
-	} else if (reply->type == REDIS_REPLY_ERROR) {
-		if (!dr_store_error_is(reply->str, "NOPERM") &&
-		    strncmp(reply->str, "ERR unknown command", 19) != 0) {
-			refuse(store, "INFO", reply->str);
-			return;
-		}
-		if (!store->info_refused)
-			dr_log_warn(store,
-			    "%s: INFO is refused: cannot check that "
-			    "maxmemory-policy is noeviction",
-			    store->address);
-		store->info_refused = true;
-	}
-	go_ready(store);
+		dr_store_refuse(store, "SELECT", reply->str);
 }
 
 /* All steps leave at once; the first that fails ends it. */
@@ -392,8 +314,7 @@ shake_hands(struct dr_store *store)
 		    redis, on_select, store, "SELECT %u", store->database);
 		store->on_wire++;
 	}
-	redisAsyncCommand(redis, on_info, store, "INFO");
-	store->on_wire++;
+	dr_store_ask_info(store);
 }
 
 /* NULL, with *trouble set, where the address makes no sense. */

@@ -1,8 +1,9 @@
 /*
- * store_internal - what the five files of the store share; for nobody else.
+ * store_internal - what the six files of the store share; for nobody else.
  *
  *   store.c          when: deadlines, the circuit, what is logged
  *   store_connect.c  how: connecting, the handshake, hiredis on our loop
+ *   store_info.c     what Redis says of itself: may it hold money, and which one is it
  *   store_call.c     calls: slots, the wire format, what a reply means for its call
  *   store_write.c    pure: a command's bytes
  *   store_reply.c    pure: reading replies and naming errors
@@ -14,6 +15,7 @@
 #include "io/store.h"
 
 struct redisAsyncContext;
+struct redisReply;
 
 /* Scripts that one connection is known to have; more than there are rows in
  * scripts.def. */
@@ -51,7 +53,7 @@ struct dr_store {
 	bool try_now;             /* a call wants it tried at the end of this turn */
 	struct dr_timer patience; /* of the calls that wait for the attempt */
 	char server_id[DR_STORE_SERVER_ID_SIZE];
-	bool info_refused; /* warned about it once */
+	bool info_refused, rewrite_refused; /* warned about it once */
 
 	/* trouble */
 	bool silent; /* the circuit is open */
@@ -101,11 +103,24 @@ void dr_store_heard(struct dr_store *store);
 void dr_store_gone(struct dr_store *store, struct redisAsyncContext *redis);
 /* End the connection, and try again later. `refusal`: as above. */
 void dr_store_drop(struct dr_store *store, const char *reason, bool refusal);
+/*
+ * The handshake's: what a step of it got, NULL where the connection is gone or given
+ * up; a step that Redis does not let us take; all steps went well.
+ */
+const struct redisReply *dr_store_step(struct dr_store *store,
+    struct redisAsyncContext *redis, const struct redisReply *reply);
+void dr_store_refuse(struct dr_store *store, const char *what, const char *text);
+void dr_store_ready(struct dr_store *store);
 /* End it for good, with nobody told but the calls. */
 void dr_store_close(struct dr_store *store);
 void dr_store_flush(struct dr_store *store);
 void dr_store_read(struct dr_store *store);
 void dr_store_read_all(struct dr_store *store);
+
+/* ---- store_info.c ---- */
+
+/* The handshake's last step. */
+void dr_store_ask_info(struct dr_store *store);
 
 /* ---- store_call.c ---- */
 

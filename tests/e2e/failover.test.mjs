@@ -1,10 +1,10 @@
 // Redis comes back as another one, or with another history: a replica that was promoted without the last writes, an older file
-// that was restored, a master that had been another's replica for a moment. What was acknowledged and is gone is told again,
-// once.
+// that was restored, a file that ends in the middle of a settlement, a master that had been another's replica for a moment. What
+// was acknowledged and is gone is told again, once.
 import test, { beforeEach, afterEach } from 'node:test';
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { cp, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readFile, readdir, rename, rm, truncate, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { startStack, call, freePort, until } from './stack.mjs';
@@ -103,6 +103,29 @@ test('an older append-only file is restored', async () => {
   await allThere(ids);
   ids.push(...(await charged(3)));
   await allThere(ids);
+});
+
+// Redis leaves the beginning of a torn transaction in its file, and would execute it at the start after the next.
+test('Redis dies in the middle of writing a settlement, and once more later', async () => {
+  const ids = await charged(3);
+  const files = path.join(stack.state, 'redis/appendonlydir');
+  const rewritten = () => until('the file is written anew', async () => !/aof_last_rewrite_time_sec:-1|aof_rewrite_in_progress:1/.test(await stack.redis('INFO', 'persistence')));
+  for (const behind of [0, 40, 90]) {
+    await rewritten();
+    ids.push(...(await charged(2)));
+    await stack.killRedis();
+    const name = path.join(files, (await readdir(files)).find((file) => file.endsWith('.incr.aof')));
+    const row = (await readFile(name)).lastIndexOf(`{a:${account}}:requests`); // what settle writes last, behind the row of the ledger
+    assert.ok(row > 0);
+    await truncate(name, row + behind);
+    await stack.startRedis();
+    await allThere(ids);
+    await rewritten();
+    ids.push(...(await charged(2)));
+    await stack.killRedis();
+    await stack.startRedis();
+    await allThere(ids);
+  }
 });
 
 test('a master that was made a replica of an older one, and a master again: the same process', async () => {
