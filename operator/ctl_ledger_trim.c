@@ -23,24 +23,27 @@
 #include "operator/ctl_used.h"
 #include "scripts/scripts.h"
 
-#define MAX_WORDS 100000 /* fields of an opening */
-/* So long before the first row that stays, a window is over in every time zone. */
+#define MAX_LINE (16 * 1024 * 1024)
+/* So long ago, a window is over in every time zone. */
 #define OVER_MS (INT64_C(3) * 86400000)
 
 struct trimming {
 	FILE *file;
+	bool cut;              /* a row could not be written as a whole */
 	struct ctl_sums *sums; /* of the opening: spent:..., served:..., used:... */
 	unsigned long rows;
 	int64_t balance;
 	char last[CTL_ROW_ID];
 };
 
-static void
+/* False: it is not in the file as a whole. */
+static bool
 write_row(FILE *file, const char *id, const struct ctl_reply *fields)
 {
 	struct dr_strbuf line;
+	bool whole;
 
-	dr_strbuf_init(&line, 64 * 1024);
+	dr_strbuf_init(&line, MAX_LINE);
 	dr_strbuf_adds(&line, "{\"id\":");
 	dr_json_add_string(&line, id);
 	for (size_t i = 0; i + 1 < fields->n; i += 2) {
@@ -49,8 +52,9 @@ write_row(FILE *file, const char *id, const struct ctl_reply *fields)
 		dr_strbuf_addc(&line, ':');
 		dr_json_add_string(&line, fields->items[i + 1].text);
 	}
-	fprintf(file, "%s}\n", line.data);
+	whole = !line.failed && fprintf(file, "%s}\n", line.data) > 0;
 	dr_strbuf_fini(&line);
+	return whole;
 }
 
 static bool
@@ -63,7 +67,7 @@ trim_row(void *arg, const char *id, const struct ctl_reply *fields)
 	int64_t nano = -ctl_field_number(fields, "nano");
 	char name[128];
 
-	write_row(t->file, id, fields);
+	t->cut = !write_row(t->file, id, fields);
 	t->rows++;
 	t->balance = ctl_field_number(fields, "balance");
 	snprintf(t->last, sizeof t->last, "%s", id);
@@ -76,7 +80,7 @@ trim_row(void *arg, const char *id, const struct ctl_reply *fields)
 		ctl_served_add(t->sums, id, fields);
 		ctl_used_add(t->sums, id, fields);
 	}
-	return ferror(t->file) == 0;
+	return !t->cut;
 }
 
 /* The name of the file is an entry of its folder, which is on disk only once the folder
@@ -95,9 +99,9 @@ sync_folder(const char *path)
 }
 
 static bool
-finish_file(FILE *file, const char *path)
+finish_file(FILE *file, const char *path, bool cut)
 {
-	bool ok = fflush(file) == 0 && ferror(file) == 0 && fsync(fileno(file)) == 0;
+	bool ok = fflush(file) == 0 && !cut && fsync(fileno(file)) == 0;
 
 	ok = fclose(file) == 0 && ok && sync_folder(path);
 	if (!ok)
@@ -109,8 +113,8 @@ finish_file(FILE *file, const char *path)
 /* ---- the script's words ---- */
 
 struct word_list {
-	char **words; /* all owned */
-	size_t n;
+	char **words; /* all owned; ended by NULL */
+	size_t n, size;
 	const char *over; /* windows before this day are long over */
 	bool of_old;      /* gather those windows, or else all other sums */
 };
@@ -118,8 +122,12 @@ struct word_list {
 static void
 add_text(struct word_list *list, const char *text, size_t len)
 {
-	DR_ASSERT(list->n < MAX_WORDS);
+	if (list->n + 1 >= list->size) {
+		list->size = list->size == 0 ? 256 : list->size * 2;
+		list->words = dr_realloc(list->words, list->size * sizeof *list->words);
+	}
 	list->words[list->n++] = dr_strndup(text, len);
+	list->words[list->n] = NULL;
 }
 
 static void
@@ -166,36 +174,62 @@ static void
 add_arguments(struct word_list *list, const char *until, const char *keep,
     const struct trimming *t)
 {
+	char count_text[24];
 	size_t count;
 
 	add_text(list, until, strlen(until));
 	add_text(list, keep, strlen(keep));
-	count = list->n++; /* filled below */
+	count = list->n;
+	add_text(list, "", 0); /* filled below */
 	add_text(list, "until", 5);
 	add_text(list, t->last, strlen(t->last));
 	add_text(list, "balance", 7);
 	add_number(list, t->balance);
 	ctl_sums_each(t->sums, add_sum, list);
-	list->words[count] = dr_malloc(24);
-	snprintf(list->words[count], 24, "%zu", (list->n - count - 1) / 2);
+	snprintf(count_text, sizeof count_text, "%zu", (list->n - count - 1) / 2);
+	free(list->words[count]);
+	list->words[count] = dr_strdup(count_text);
 	list->of_old = true;
 	ctl_sums_each(t->sums, add_sum, list);
 }
 
+/* The first id that stays: what came after the last row of the file is not in it,
+ * whatever date was asked for. */
+static void
+next_id(const char *last, char keep[CTL_ROW_ID])
+{
+	const char *dash = strchr(last, '-');
+
+	DR_ASSERT(dash != NULL);
+	snprintf(keep, CTL_ROW_ID, "%.*s-%llu", (int)(dash - last), last,
+	    strtoull(dash + 1, NULL, 10) + 1);
+}
+
+/* A window that still runs is never forgotten, though all rows of it may go: its budget
+ * would begin anew. */
+static void
+over_before(int64_t before_ms, char over[DR_CLOCK_TEXT])
+{
+	int64_t now_ms = dr_clock_wall_ms();
+
+	dr_clock_format_s((before_ms < now_ms ? before_ms : now_ms) - OVER_MS, over);
+	over[10] = '\0';
+}
+
 /* -1: said so. */
 static int64_t
-take_out(struct ctl *ctl, const char *account, const char *until, const char *keep,
+take_out(struct ctl *ctl, const char *account, const char *until, int64_t before_ms,
     const struct trimming *t)
 {
 	static const char *const names[] = { "ledger", "opening", "account" };
-	char key[CTL_KEY_SIZE], tag[CTL_KEY_SIZE], over[DR_CLOCK_TEXT];
-	struct word_list list = { .words = dr_calloc(MAX_WORDS + 1, sizeof(char *)),
-		.over = over };
+	char key[CTL_KEY_SIZE], tag[CTL_KEY_SIZE], over[DR_CLOCK_TEXT],
+	    keep[CTL_ROW_ID];
+	struct word_list list = { .over = over };
 	struct ctl_reply reply;
 	int64_t n = -1;
 
-	dr_clock_format_s(strtoll(keep, NULL, 10) - OVER_MS, over);
-	over[10] = '\0';
+	over_before(before_ms, over);
+	next_id(t->last, keep);
 	for (size_t i = 0; i < DR_N_ELEMENTS(names); i++) {
 		ctl_account_key(account, names[i], key);
 		add_text(&list, key, strlen(key));
@@ -219,7 +253,7 @@ take_out(struct ctl *ctl, const char *account, const char *until, const char *ke
 static int
 trim(struct ctl *ctl, const char *account, int64_t before_ms, const char *path)
 {
-	char ledger[CTL_KEY_SIZE], to[CTL_ROW_ID], keep[CTL_ROW_ID];
+	char ledger[CTL_KEY_SIZE], to[CTL_ROW_ID];
 	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	struct trimming t = { .file = fd >= 0 ? fdopen(fd, "w") : NULL };
 	struct ctl_reply books;
@@ -238,12 +272,11 @@ trim(struct ctl *ctl, const char *account, int64_t before_ms, const char *path)
 	ctl_sums_take(t.sums, &books.items[2], "used:");
 	ctl_account_key(account, "ledger", ledger);
 	snprintf(to, sizeof to, "(%" PRId64 "-0", before_ms);
-	snprintf(keep, sizeof keep, "%" PRId64 "-0", before_ms);
 	ok = ctl_each_row(ctl, ledger, "-", to, trim_row, &t);
-	ok = finish_file(t.file, path) && ok;
+	ok = finish_file(t.file, path, t.cut) && ok;
 	if (ok && t.rows > 0)
 		n = take_out(
-		    ctl, account, ctl_field(&books.items[2], "until"), keep, &t);
+		    ctl, account, ctl_field(&books.items[2], "until"), before_ms, &t);
 	else
 		unlink(path);
 	ctl_reply_free(&books);

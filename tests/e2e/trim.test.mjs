@@ -19,7 +19,7 @@ before(async () => {
   proxy = net.createServer((client) => {
     const redis = net.connect(stack.redisSocket);
     let n = 0;
-    client.on('data', (bytes) => onAsked(++n) && redis.write(bytes));
+    client.on('data', async (bytes) => (await onAsked(++n)) && redis.write(bytes));
     redis.on('data', (bytes) => onAnswered(n) && client.write(bytes));
     for (const [one, other] of [[client, redis], [redis, client]]) one.on('error', () => {}).on('close', () => other.destroy());
   });
@@ -87,4 +87,19 @@ test('killed at every step: each row is in the ledger, or in a whole file and th
     }
   assert.ok(trimmed >= 1, 'one was killed when Redis had trimmed already');
   t.diagnostic(`${whole.words} words, killed before and behind each`);
+});
+
+test('a row that comes while the others are trimmed stays', async () => {
+  const { words } = await trim(await account(), path.join(stack.state, 'counted.jsonl'));
+  const id = await account(), rows = await ledgerIds(id), file = path.join(stack.state, 'late-row.jsonl');
+  const child = spawn(path.join(build, 'derouterctl'), ['-c', config, 'ledger', 'trim', id, '--before', '2100-01-01', '--export', file], {
+    stdio: 'ignore',
+    env: { ...process.env, DEROUTER_REDIS_ADDRESS: `unix:${stack.state}/proxy.sock` },
+  });
+  onAnswered = () => true;
+  onAsked = async (n) => n < words || (await stack.ctl('account', 'adjust', id, '1', '--reason', 'in between'), true); // the file is written by now
+  assert.deepEqual(await once(child, 'exit'), [0, null]);
+  assert.deepEqual(await exported(file), rows);
+  assert.equal((await ledgerIds(id)).length, 1);
+  assert.match(await stack.ctl('ledger', 'verify', id), / 1 rows, 0 differences/);
 });

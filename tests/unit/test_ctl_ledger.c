@@ -5,6 +5,7 @@
  */
 #include <sys/stat.h>
 
+#include "base/clock.h"
 #include "ctl_fixture.h"
 
 static char account[64];
@@ -311,6 +312,56 @@ trimming_forgets_windows_that_are_long_over(void **state)
 	assert_int_equal(in_account("HEXISTS", "aaaaaa.spent:2026-11-03"), 0);
 }
 
+/* Whatever date is asked for: the budget of a day or month that still runs must not
+ * begin anew. */
+static void
+trimming_all_rows_keeps_the_windows_that_run(void **state)
+{
+	char file[200], today[DR_CLOCK_TEXT];
+
+	(void)state;
+	dr_clock_format(dr_clock_wall_ms(), today);
+	today[10] = '\0';
+	write_books();
+	snprintf(file, sizeof file, "%s", in_dir("export.jsonl"));
+	redis_words("HSET {a:%s}:account balance 843 aaaaaa.spent:total 117 "
+		    "aaaaaa.spent:%s 5 aaaaaa.spent:%.7s 2",
+	    account, today, today);
+	redis_words("XADD {a:%s}:ledger * type charge req r8 key aaaaaa nano -5 "
+		    "balance 845 window %s",
+	    account, today);
+	redis_words("XADD {a:%s}:ledger * type charge req r9 key aaaaaa nano -2 "
+		    "balance 843 window %.7s",
+	    account, today);
+	CTL_STATUS(0, "ledger verify %s", account);
+	CTL_STATUS(0, "ledger trim %s --before 2100-01-01 --export %s", account, file);
+	unlink(file);
+	CTL_STATUS(0, "ledger verify %s", account);
+	CTL_SAID(" 0 rows, 0 differences", out);
+	snprintf(file, sizeof file, "aaaaaa.spent:%s", today);
+	assert_int_equal(in_account("HGET", file), 5);
+	snprintf(file, sizeof file, "aaaaaa.spent:%.7s", today);
+	assert_int_equal(in_account("HGET", file), 2);
+}
+
+/* More fields than any fixed number of words would hold. */
+static void
+an_opening_may_be_large(void **state)
+{
+	char file[200];
+
+	(void)state;
+	write_books();
+	snprintf(file, sizeof file, "%s", in_dir("export.jsonl"));
+	redis_words("EVAL for~i=1,60000~do~redis.call('HSET',KEYS[1],'served:p:'..i,i)~"
+		    "end~return~1 1 {a:%s}:opening",
+	    account);
+	CTL_STATUS(0, "ledger trim %s --before 2026-11-04 --export %s", account, file);
+	unlink(file);
+	CTL_STATUS(0, "ledger verify %s", account);
+	CTL_SAID(" 0 differences", out);
+}
+
 static void
 what_a_provider_served_is_summed_by_day(void **state)
 {
@@ -388,6 +439,8 @@ main(void)
 		cmocka_unit_test(rows_come_as_a_table_csv_or_json_between_two_moments),
 		cmocka_unit_test(what_is_trimmed_stands_in_the_file_and_in_the_opening),
 		cmocka_unit_test(trimming_forgets_windows_that_are_long_over),
+		cmocka_unit_test(trimming_all_rows_keeps_the_windows_that_run),
+		cmocka_unit_test(an_opening_may_be_large),
 		cmocka_unit_test(what_a_provider_served_is_summed_by_day),
 		cmocka_unit_test(the_list_price_stands_beside_what_was_charged),
 		cmocka_unit_test(prices_are_those_of_their_day),
