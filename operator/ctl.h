@@ -65,6 +65,11 @@ bool ctl_options(int argc, char **argv, struct ctl_option *options, const char *
 bool ctl_number(
     const char *name, const char *value, int64_t least, int64_t most, int64_t *out);
 bool ctl_money(const char *name, const char *value, int64_t *out);
+/* A name or a reason (NULL: none): at most so many bytes of UTF-8, no control
+ * characters. */
+bool ctl_text(const char *name, const char *value, size_t most);
+#define CTL_MAX_NAME   200
+#define CTL_MAX_REASON 500 /* it stands in a row of the ledger */
 /* "2026-12-31" (its first moment, UTC) or "2026-12-31T15:04:05Z", in ms since 1970. */
 bool ctl_time(const char *name, const char *value, int64_t *out);
 /* "24h", "30m" as in the configuration, least..most ms. */
@@ -108,6 +113,8 @@ void ctl_table_usd(struct ctl_table *table, int64_t nano);
 void ctl_table_free(struct ctl_table **table);
 /* Print and free. `single`: JSON is one object instead of an array. */
 void ctl_table_print(struct ctl *ctl, struct ctl_table **table, bool single);
+/* The same as CSV, with a line of names first. */
+void ctl_table_print_csv(struct ctl_table **table);
 
 /* ---- verbs with a file of their own (ctl_account_state.c) ---- */
 

@@ -18,7 +18,6 @@
 #include "operator/ctl_zone.h"
 #include "scripts/scripts.h"
 
-#define MAX_NAME   200
 #define REPLICA_MS "2000" /* below the time-out of calls */
 
 static void
@@ -85,10 +84,9 @@ account_add(struct ctl *ctl, int argc, char **argv)
 
 	if (!ctl_options(argc, argv, options, &word, 0, 0, &n,
 		"account add [--name N] [--credit 25.00]") ||
-	    !ctl_money("--credit", credit, &amount))
+	    !ctl_money("--credit", credit, &amount) ||
+	    !ctl_text("--name", name, CTL_MAX_NAME))
 		return CTL_USAGE;
-	if (strlen(name) > MAX_NAME)
-		return ctl_fail(CTL_USAGE, "--name: at most %d bytes", MAX_NAME);
 	dr_random_id(id, DR_ACCOUNT_LEN);
 	ctl_account_key(id, "account", account);
 	ctl_account_key(id, "ledger", ledger);
@@ -235,7 +233,8 @@ move_balance(struct ctl *ctl, const char *account, int64_t amount, const char *t
 	if (!ctl_script(ctl, &reply, tag, &dr_script_credit, 2,
 		(const char *[]){ key, ledger, nano, type, reason, NULL }))
 		return CTL_FAILED;
-	wait_for_replica(ctl);
+	if (strcmp(reply.text, "RANGE") != 0)
+		wait_for_replica(ctl);
 	status = print_balance(ctl, &reply);
 	ctl_reply_free(&reply);
 	return status;
@@ -256,8 +255,11 @@ account_credit(struct ctl *ctl, int argc, char **argv)
 	if (words[1][0] == '-')
 		return ctl_fail(CTL_USAGE,
 		    "AMOUNT: \"%s\" takes away: that is `account adjust`", words[1]);
-	if (!ctl_money("AMOUNT", words[1], &amount))
+	if (!ctl_money("AMOUNT", words[1], &amount) ||
+	    !ctl_text("--reason", reason, CTL_MAX_REASON))
 		return CTL_USAGE;
+	if (amount == 0)
+		return ctl_fail(CTL_USAGE, "AMOUNT: 0 changes nothing");
 	return move_balance(ctl, words[0], amount, "credit", reason);
 }
 
@@ -283,6 +285,8 @@ account_adjust(struct ctl *ctl, int argc, char **argv)
 		return ctl_fail(CTL_USAGE, "AMOUNT: 0 changes nothing");
 	if (reason == NULL || reason[0] == '\0')
 		return ctl_fail(CTL_USAGE, "--reason: is missing");
+	if (!ctl_text("--reason", reason, CTL_MAX_REASON))
+		return CTL_USAGE;
 	return move_balance(
 	    ctl, words[0], negative ? -amount : amount, "adjustment", reason);
 }

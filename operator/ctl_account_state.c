@@ -12,8 +12,6 @@
 #include "base/clock.h"
 #include "operator/ctl.h"
 
-#define MAX_REASON 500
-
 static int
 set_status(struct ctl *ctl, const char *account, const char *status, const char *reason)
 {
@@ -50,8 +48,8 @@ ctl_account_suspend(struct ctl *ctl, int argc, char **argv)
 	if (!ctl_options(argc, argv, options, &account, 1, 1, &n,
 		"account suspend ACCOUNT [--reason TEXT]"))
 		return CTL_USAGE;
-	if (strlen(reason) > MAX_REASON)
-		return ctl_fail(CTL_USAGE, "--reason: at most %d bytes", MAX_REASON);
+	if (!ctl_text("--reason", reason, CTL_MAX_REASON))
+		return CTL_USAGE;
 	return set_status(ctl, account, "suspended", reason);
 }
 

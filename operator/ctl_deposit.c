@@ -297,6 +297,8 @@ deposit_assign(struct ctl *ctl, int argc, char **argv)
 		return CTL_USAGE;
 	if (reason == NULL || reason[0] == '\0')
 		return ctl_fail(CTL_USAGE, "--reason: say why, for the books");
+	if (!ctl_text("--reason", reason, CTL_MAX_REASON))
+		return CTL_USAGE;
 	if (!ctl_account_exists(ctl, words[1]) ||
 	    !read_row(ctl, id.chain->id, id.rest, &row))
 		return CTL_FAILED;

@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
+#include "base/money.h"
 #include "base/strbuf.h"
 #include "operator/ctl_ledger.h"
 
@@ -30,20 +32,61 @@ struct verification {
 	struct dr_strbuf told; /* a line for each difference */
 };
 
-/* One difference, for people or as JSON lines. */
+/* A number as the scripts write one, which they can count with exactly. */
+static bool
+is_whole(const char *text, int64_t *out)
+{
+	const char *digits = text + (text[0] == '-');
+	size_t n = strspn(digits, "0123456789");
+
+	if (n == 0 || n > 16 || digits[n] != '\0')
+		return false;
+	*out = strtoll(text, NULL, 10);
+	return *out <= DR_MONEY_MAX && *out >= -DR_MONEY_MAX;
+}
+
+static void
+add_value(struct dr_strbuf *out, const char *text)
+{
+	int64_t n;
+
+	if (is_whole(text, &n))
+		dr_strbuf_adds(out, text);
+	else
+		dr_json_add_string(out, text);
+}
+
+/* One difference, for people or as JSON. */
+static void
+differs_text(
+    struct verification *v, const char *where, const char *expected, const char *found)
+{
+	struct dr_strbuf *out = &v->told;
+
+	if (v->ctl->json) {
+		dr_strbuf_addf(out,
+		    "%s{\"account\":\"%s\",\"where\":", v->differences > 0 ? ",\n" : "",
+		    v->account);
+		dr_json_add_string(out, where);
+		dr_strbuf_adds(out, ",\"expected\":");
+	} else {
+		dr_strbuf_addf(out, "%s: %s: expected ", v->account, where);
+	}
+	add_value(out, expected);
+	dr_strbuf_adds(out, v->ctl->json ? ",\"found\":" : ", found ");
+	add_value(out, found);
+	dr_strbuf_addc(out, v->ctl->json ? '}' : '\n');
+	v->differences++;
+}
+
 static void
 differs(struct verification *v, const char *where, int64_t expected, int64_t found)
 {
-	v->differences++;
-	if (v->ctl->json)
-		dr_strbuf_addf(&v->told,
-		    "{\"account\":\"%s\",\"where\":\"%s\",\"expected\":%" PRId64
-		    ",\"found\":%" PRId64 "}\n",
-		    v->account, where, expected, found);
-	else
-		dr_strbuf_addf(&v->told,
-		    "%s: %s: expected %" PRId64 ", found %" PRId64 "\n", v->account,
-		    where, expected, found);
+	char texts[2][24];
+
+	snprintf(texts[0], sizeof texts[0], "%" PRId64, expected);
+	snprintf(texts[1], sizeof texts[1], "%" PRId64, found);
+	differs_text(v, where, texts[0], texts[1]);
 }
 
 static void
@@ -51,6 +94,22 @@ compare(struct verification *v, const char *where, int64_t expected, int64_t fou
 {
 	if (expected != found)
 		differs(v, where, expected, found);
+}
+
+/* What stands in Redis: the scripts refuse to go on with what is no number, so that is
+ * a difference whatever its beginning looks like. A field that is not there is 0. */
+static void
+compare_stored(
+    struct verification *v, const char *where, int64_t expected, const char *stored)
+{
+	char text[24];
+	int64_t found = 0;
+
+	snprintf(text, sizeof text, "%" PRId64, expected);
+	if (stored[0] != '\0' && !is_whole(stored, &found))
+		differs_text(v, where, text, stored);
+	else
+		compare(v, where, expected, found);
 }
 
 /* ---- the rows ---- */
@@ -133,7 +192,7 @@ check_row(void *arg, const char *id, const struct ctl_reply *fields)
 	v->rows++;
 	v->balance += nano;
 	snprintf(where, sizeof where, "row %s: balance after it", id);
-	compare(v, where, v->balance, ctl_field_number(fields, "balance"));
+	compare_stored(v, where, v->balance, ctl_field(fields, "balance"));
 	/* one wrong row is one difference, not one for each after it */
 	v->balance = ctl_field_number(fields, "balance");
 	if (!charge && !abandoned)
@@ -149,14 +208,14 @@ check_row(void *arg, const char *id, const struct ctl_reply *fields)
 
 /* "KID.spent:WINDOW" and "spent:KID:WINDOW" are the same sum. */
 static void
-check_spent_field(struct verification *v, const char *field, int64_t found)
+check_spent_field(struct verification *v, const char *field, const char *stored)
 {
 	const char *dot = strchr(field, '.');
 	char name[128];
 
 	snprintf(name, sizeof name, "spent:%.*s:%s", (int)(dot - field), field,
 	    dot + strlen(".spent:"));
-	compare(v, field, ctl_sums_get(v->spent, name), found);
+	compare_stored(v, field, ctl_sums_get(v->spent, name), stored);
 }
 
 struct expected_fields {
@@ -180,21 +239,33 @@ check_spent_is_there(void *arg, const char *name, int64_t n)
 		differs(e->v, field, n, 0);
 }
 
+/* What entries hold must stand in the account under their key and window, too. */
+static void
+check_held_is_there(void *arg, const char *field, int64_t n)
+{
+	struct expected_fields *e = arg;
+
+	if (ctl_field(e->account, field)[0] == '\0' && n != 0)
+		differs(e->v, field, n, 0);
+}
+
 /* Holds: the account's sum, their number, and each key's by window. */
 static void
 check_running(struct verification *v, const struct ctl_reply *account,
     const struct ctl_reply *running)
 {
 	struct ctl_sums *held = ctl_sums_new();
+	struct expected_fields expected = { v, account };
 	int64_t sum = 0, hold;
 	char window[32], name[128];
 
 	for (size_t i = 0; i + 2 < running->n; i += 3) {
 		if (sscanf(running->items[i + 2].text, "%" SCNd64 " %*d %*d %31s",
 			&hold, window) != 2) {
-			snprintf(name, sizeof name, "entry of %s",
-			    running->items[i + 1].text);
-			differs(v, name, 0, 0);
+			snprintf(name, sizeof name, "open:%s: entry of %.80s",
+			    running->items[i].text, running->items[i + 1].text);
+			differs_text(v, name, "HOLD EXPIRY COST WINDOW",
+			    running->items[i + 2].text);
 			continue;
 		}
 		sum += hold;
@@ -202,14 +273,15 @@ check_running(struct verification *v, const struct ctl_reply *account,
 		    name, sizeof name, "%s.held:%s", running->items[i].text, window);
 		ctl_sums_add(held, name, hold);
 	}
-	compare(v, "held", sum, ctl_field_number(account, "held"));
-	compare(v, "running", (int64_t)(running->n / 3),
-	    ctl_field_number(account, "running"));
+	compare_stored(v, "held", sum, ctl_field(account, "held"));
+	compare_stored(
+	    v, "running", (int64_t)(running->n / 3), ctl_field(account, "running"));
 	for (size_t i = 0; i + 1 < account->n; i += 2)
 		if (strstr(account->items[i].text, ".held:") != NULL)
-			compare(v, account->items[i].text,
+			compare_stored(v, account->items[i].text,
 			    ctl_sums_get(held, account->items[i].text),
-			    strtoll(account->items[i + 1].text, NULL, 10));
+			    account->items[i + 1].text);
+	ctl_sums_each(held, check_held_is_there, &expected);
 	ctl_sums_free(&held);
 }
 
@@ -219,11 +291,11 @@ check_account(struct verification *v, const struct ctl_reply *books)
 	const struct ctl_reply *account = &books->items[1];
 	struct expected_fields expected = { v, account };
 
-	compare(v, "balance", v->balance, ctl_field_number(account, "balance"));
+	compare_stored(v, "balance", v->balance, ctl_field(account, "balance"));
 	for (size_t i = 0; i + 1 < account->n; i += 2)
 		if (strstr(account->items[i].text, ".spent:") != NULL)
-			check_spent_field(v, account->items[i].text,
-			    strtoll(account->items[i + 1].text, NULL, 10));
+			check_spent_field(
+			    v, account->items[i].text, account->items[i + 1].text);
 	ctl_sums_each(v->spent, check_spent_is_there, &expected);
 	check_running(v, account, &books->items[3]);
 }
@@ -233,6 +305,7 @@ check_account(struct verification *v, const struct ctl_reply *books)
 struct run {
 	bool receipts;
 	unsigned long accounts, rows, differences;
+	struct dr_strbuf told; /* JSON: printed as one document at the end */
 };
 
 /* One look at the books. *changed: rows were trimmed away while they were read, so what
@@ -279,7 +352,11 @@ verify_account(struct ctl *ctl, const char *account, void *arg)
 			ctl_reply_free(&books);
 		}
 		if (ok && !changed) {
-			fputs(v.told.data, stdout);
+			if (!ctl->json)
+				fputs(v.told.data, stdout);
+			else if (v.told.len > 0)
+				dr_strbuf_addf(&run->told, "%s%s",
+				    run->told.len > 0 ? ",\n" : "", v.told.data);
 			run->accounts++;
 			run->rows += v.rows;
 			run->differences += v.differences;
@@ -300,15 +377,20 @@ ctl_ledger_verify(struct ctl *ctl, int argc, char **argv)
 		{ NULL, NULL, 0, 0 } };
 	struct run run = { 0 };
 	size_t n = 0;
+	bool ok;
 
 	if (!ctl_options(argc, argv, options, &account, 0, 1, &n,
 		"ledger verify [ACCOUNT] [--receipts]"))
 		return CTL_USAGE;
 	run.receipts = options[0].n > 0;
-	if (!ctl_each_account(ctl, n > 0 ? account : NULL, verify_account, &run))
-		return CTL_FAILED;
-	if (!ctl->json)
+	dr_strbuf_init(&run.told, MAX_TOLD);
+	ok = ctl_each_account(ctl, n > 0 ? account : NULL, verify_account, &run);
+	if (ok && ctl->json)
+		printf("{\"accounts\":%lu,\"rows\":%lu,\"differences\":[%s]}\n",
+		    run.accounts, run.rows, run.told.data);
+	else if (ok)
 		printf("%lu accounts, %lu rows, %lu differences\n", run.accounts,
 		    run.rows, run.differences);
-	return run.differences == 0 ? CTL_OK : CTL_FAILED;
+	dr_strbuf_fini(&run.told);
+	return ok && run.differences == 0 ? CTL_OK : CTL_FAILED;
 }

@@ -107,6 +107,22 @@ add_tools(
 	}
 }
 
+/* A model that is off sale keeps its prices, for the record. */
+static const struct dr_model *
+find_model(const struct dr_models *models, const char *name)
+{
+	for (size_t i = 0; i < dr_models_count(models); i++) {
+		const struct dr_model *model = dr_models_at(models, i);
+
+		if (strcmp(model->name, name) == 0)
+			return model;
+		for (const char *const *alias = model->aliases; *alias != NULL; alias++)
+			if (strcmp(*alias, name) == 0)
+				return model;
+	}
+	return NULL;
+}
+
 static int
 model_price(struct ctl *ctl, int argc, char **argv)
 {
@@ -123,7 +139,7 @@ model_price(struct ctl *ctl, int argc, char **argv)
 		"model price MODEL [--at DATE]") ||
 	    (at != NULL && !ctl_time("--at", at, &when_ms)))
 		return CTL_USAGE;
-	model = dr_models_find(ctl->config->models, name);
+	model = find_model(ctl->config->models, name);
 	if (model == NULL)
 		return ctl_fail(CTL_FAILED, "MODEL: there is no model \"%s\"", name);
 	price = dr_model_price(model, when_ms);

@@ -4,9 +4,10 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/json.h"
 #include "base/money.h"
+#include "base/rfc3339.h"
 #include "config/reader.h"
 #include "config/setting_value.h"
 #include "operator/ctl.h"
@@ -105,21 +106,30 @@ ctl_money(const char *name, const char *value, int64_t *out)
 }
 
 bool
+ctl_text(const char *name, const char *value, size_t most)
+{
+	size_t len = value != NULL ? strlen(value) : 0;
+
+	if (len > most)
+		return ctl_fail(0, "%s: at most %zu bytes", name, most) != 0;
+	for (size_t i = 0; i < len; i++)
+		if ((unsigned char)value[i] < 0x20 || value[i] == 0x7f)
+			return ctl_fail(0, "%s: must not have control characters",
+				   name) != 0;
+	if (!dr_utf8_ok(value, len))
+		return ctl_fail(0, "%s: is not UTF-8", name) != 0;
+	return true;
+}
+
+bool
 ctl_time(const char *name, const char *value, int64_t *out)
 {
-	struct tm tm = { 0 };
-	const char *end;
-
-	if (dr_date_parse(value, out))
+	if (dr_date_parse(value, out) || dr_rfc3339_parse(value, strlen(value), out))
 		return true;
-	end = strptime(value, "%Y-%m-%dT%H:%M:%SZ", &tm);
-	if (end == NULL || *end != '\0' || strlen(value) != 20)
-		return ctl_fail(0,
-			   "%s: \"%s\" is not a date such as 2026-12-31 or "
-			   "2026-12-31T15:04:05Z",
-			   name, value) != 0;
-	*out = (int64_t)timegm(&tm) * 1000;
-	return true;
+	return ctl_fail(0,
+		   "%s: \"%s\" is not a date such as 2026-12-31 or "
+		   "2026-12-31T15:04:05Z",
+		   name, value) != 0;
 }
 
 bool

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/csv.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/money.h"
@@ -103,18 +104,62 @@ print_json(const struct ctl_table *table, bool single)
 	dr_strbuf_fini(&out);
 }
 
+/* ---- CSV ---- */
+
+void
+ctl_table_print_csv(struct ctl_table **table)
+{
+	struct ctl_table *t = *table;
+	struct dr_strbuf out;
+
+	DR_ASSERT(t->n % t->n_columns == 0);
+	dr_strbuf_init(&out, MAX_OUTPUT);
+	for (size_t c = 0; c < t->n_columns; c++)
+		dr_strbuf_addf(&out, "%s%s", c > 0 ? "," : "",
+		    t->columns[c] + (t->columns[c][0] == '#'));
+	for (size_t i = 0; i < t->n; i++) {
+		dr_strbuf_addc(&out, i % t->n_columns == 0 ? '\n' : ',');
+		dr_csv_add(&out, t->cells[i], t->columns[i % t->n_columns][0] != '#');
+	}
+	puts(out.data);
+	dr_strbuf_fini(&out);
+	ctl_table_free(table);
+}
+
 /* ---- for people ---- */
 
-/* A control byte in a name must not drive the terminal. */
+/* Letters, not bytes: what follows the first byte of a UTF-8 sequence takes no room. */
+static size_t
+width_of(const char *text)
+{
+	size_t n = 0;
+
+	for (; *text != '\0'; text++)
+		n += ((unsigned char)*text & 0xc0) != 0x80;
+	return n;
+}
+
+/* A control character in a name must not drive the terminal; U+0080 to U+009F do, too.
+ */
+static void
+print_text(const char *text)
+{
+	for (const unsigned char *p = (const unsigned char *)text; *p != '\0'; p++) {
+		bool c1 = p[0] == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0;
+
+		putchar(c1 || *p < 0x20 || *p == 0x7f ? '?' : *p);
+		p += c1;
+	}
+}
+
 static void
 print_cell(const char *text, size_t width, bool right, bool last)
 {
-	size_t n = strlen(text);
+	size_t n = width_of(text);
 
 	for (size_t i = n; right && i < width; i++)
 		putchar(' ');
-	for (const char *p = text; *p != '\0'; p++)
-		putchar((unsigned char)*p < 0x20 || *p == 0x7f ? '?' : *p);
+	print_text(text);
 	for (size_t i = n; !right && !last && i < width; i++)
 		putchar(' ');
 	fputs(last ? "\n" : "  ", stdout);
@@ -128,8 +173,8 @@ print_table(const struct ctl_table *table)
 	for (size_t c = 0; c < columns; c++)
 		width[c] = strlen(table->columns[c]) - (table->columns[c][0] == '#');
 	for (size_t i = 0; i < table->n; i++)
-		if (strlen(table->cells[i]) > width[i % columns])
-			width[i % columns] = strlen(table->cells[i]);
+		if (width_of(table->cells[i]) > width[i % columns])
+			width[i % columns] = width_of(table->cells[i]);
 	for (size_t c = 0; c < columns; c++) {
 		bool number = table->columns[c][0] == '#';
 

@@ -331,7 +331,7 @@ const struct ctl_verb ctl_provider_verbs[] = {
 	{ "provider", "token", "NAME", true, ctl_provider_token },
 	{ "provider", "probe", "NAME", true, ctl_provider_probe },
 	{ "provider", "spread", "MODEL [--dry-run]", true, ctl_provider_spread },
-	{ "provider", "usage", "[NAME] [--since DATE] [--until DATE]", true,
+	{ "provider", "usage", "[NAME] [--since DATE] [--until DATE] [--csv]", true,
 	    ctl_provider_usage },
 	{ NULL, NULL, NULL, false, NULL },
 };

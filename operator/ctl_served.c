@@ -79,39 +79,88 @@ add_account(struct ctl *ctl, const char *account, void *arg)
 	return ctl_books_sum(ctl, account, "served:", ctl_served_add, arg);
 }
 
+struct day {
+	char provider[DR_MAX_PROVIDER_NAME + 1], day[11];
+	int64_t requests;
+};
+
 struct listing {
-	const struct ctl_sums *sums;
-	struct ctl_table *table;
+	struct day *days; /* owned */
+	size_t n, size;
 	const char *provider;                            /* NULL: all */
 	char since[DR_CLOCK_TEXT], until[DR_CLOCK_TEXT]; /* days; "": no bound */
 };
 
 /* The sum of requests stands for its provider and day: the others belong to it. */
 static void
-list_day(void *arg, const char *name, int64_t n)
+take_day(void *arg, const char *name, int64_t n)
 {
 	struct listing *l = arg;
-	char provider[DR_MAX_PROVIDER_NAME + 1], day[11], field[16], other[256];
-	int64_t sum[DR_N_ELEMENTS(what)];
+	struct day d = { .requests = n };
+	char field[16];
 
-	if (sscanf(name, "served:%64[^:]:%10[^:]:%15s", provider, day, field) != 3 ||
+	if (sscanf(name, "served:%64[^:]:%10[^:]:%15s", d.provider, d.day, field) !=
+		3 ||
 	    strcmp(field, "requests") != 0)
 		return;
-	if ((l->provider != NULL && strcmp(provider, l->provider) != 0) ||
-	    (l->since[0] != '\0' && strcmp(day, l->since) < 0) ||
-	    (l->until[0] != '\0' && strcmp(day, l->until) >= 0))
+	if ((l->provider != NULL && strcmp(d.provider, l->provider) != 0) ||
+	    (l->since[0] != '\0' && strcmp(d.day, l->since) < 0) ||
+	    (l->until[0] != '\0' && strcmp(d.day, l->until) >= 0))
 		return;
-	ctl_table_cell(l->table, provider);
-	ctl_table_cell(l->table, day);
-	ctl_table_number(l->table, n);
-	for (size_t i = 1; i < DR_N_ELEMENTS(what); i++) {
-		snprintf(other, sizeof other, "served:%s:%s:%s", provider, day,
-		    what[i].field);
-		sum[i] = ctl_sums_get(l->sums, other);
-		ctl_table_number(l->table, sum[i]);
+	if (l->n == l->size) {
+		l->size = l->size == 0 ? 64 : l->size * 2;
+		l->days = dr_realloc(l->days, l->size * sizeof *l->days);
 	}
-	ctl_table_usd(l->table, sum[LISTED]);
-	ctl_table_usd(l->table, sum[CHARGED]);
+	l->days[l->n++] = d;
+}
+
+static int
+by_provider_and_day(const void *a, const void *b)
+{
+	const struct day *x = a, *y = b;
+	int order = strcmp(x->provider, y->provider);
+
+	return order != 0 ? order : strcmp(x->day, y->day);
+}
+
+static void
+add_day(struct ctl_table *table, const struct ctl_sums *sums, const struct day *d)
+{
+	int64_t sum[DR_N_ELEMENTS(what)];
+	char name[256];
+
+	ctl_table_cell(table, d->provider);
+	ctl_table_cell(table, d->day);
+	ctl_table_number(table, d->requests);
+	for (size_t i = 1; i < DR_N_ELEMENTS(what); i++) {
+		snprintf(name, sizeof name, "served:%s:%s:%s", d->provider, d->day,
+		    what[i].field);
+		sum[i] = ctl_sums_get(sums, name);
+		ctl_table_number(table, sum[i]);
+	}
+	ctl_table_usd(table, sum[LISTED]);
+	ctl_table_usd(table, sum[CHARGED]);
+}
+
+/* One that is gone may have served; one of which nothing is known is a slip of the pen.
+ */
+static bool
+is_known(struct ctl *ctl, const struct listing *l)
+{
+	struct ctl_reply reply;
+	bool known = l->provider == NULL || l->n > 0;
+
+	if (known || !ctl_command(ctl, &reply,
+			 (const char *[]){ "HEXISTS", "providers", l->provider, NULL }))
+		return known;
+	known = reply.number == 1;
+	ctl_reply_free(&reply);
+	if (!known)
+		ctl_fail(CTL_FAILED,
+		    "NAME: there is no provider \"%s\", and none has served in that "
+		    "time",
+		    l->provider);
+	return known;
 }
 
 static bool
@@ -147,26 +196,38 @@ ctl_provider_usage(struct ctl *ctl, int argc, char **argv)
 {
 	const char *since = NULL, *until = NULL, *name = NULL;
 	struct ctl_option options[] = { { "--since", &since, 1, 0 },
-		{ "--until", &until, 1, 0 }, { NULL, NULL, 0, 0 } };
+		{ "--until", &until, 1, 0 }, { "--csv", NULL, 1, 0 },
+		{ NULL, NULL, 0, 0 } };
 	struct listing l = { .provider = NULL };
 	struct ctl_sums *sums;
+	struct ctl_table *table;
 	size_t n = 0;
 	bool ok;
 
 	if (!ctl_options(argc, argv, options, &name, 0, 1, &n,
-		"provider usage [NAME] [--since DATE] [--until DATE]") ||
+		"provider usage [NAME] [--since DATE] [--until DATE] [--csv]") ||
 	    !read_day("--since", since, l.since) ||
 	    !read_day("--until", until, l.until))
 		return CTL_USAGE;
+	if (options[2].n > 0 && ctl->json)
+		return ctl_fail(CTL_USAGE, "--csv: --json is there too");
 	l.provider = n > 0 ? name : NULL;
 	sums = ctl_sums_new();
 	ok = ctl_each_account(ctl, NULL, add_account, sums);
+	ctl_sums_each(sums, take_day, &l);
+	ok = ok && is_known(ctl, &l);
 	if (ok) {
-		l.sums = sums;
-		l.table = new_table();
-		ctl_sums_each(sums, list_day, &l);
-		ctl_table_print(ctl, &l.table, false);
+		table = new_table();
+		if (l.n > 0)
+			qsort(l.days, l.n, sizeof *l.days, by_provider_and_day);
+		for (size_t i = 0; i < l.n; i++)
+			add_day(table, sums, &l.days[i]);
+		if (options[2].n > 0)
+			ctl_table_print_csv(&table);
+		else
+			ctl_table_print(ctl, &table, false);
 	}
+	free(l.days);
 	ctl_sums_free(&sums);
 	return ok ? CTL_OK : CTL_FAILED;
 }

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/mem.h"
+#include "operator/ctl_key.h"
 
 /* WHAT of a sum: the fields of a row that it adds up, and its column. */
 static const struct {
@@ -64,17 +64,33 @@ add_to_totals(void *arg, const char *name, int64_t n)
 			t->n[i] += n;
 }
 
-/* KEY as an id, as ACCOUNT-ID or ACCOUNT/ID, or as the whole key: its id. */
-static void
-id_of_key(const struct ctl *ctl, const char *text, char id[DR_KEY_ID_LEN + 1])
+/* Whatever it is called, it must be one of this account's: the sum of a key that was
+ * misspelt would be 0, too. */
+static bool
+take_key(struct ctl *ctl, const char *text, const char *account,
+    struct ctl_key_name *name, int *status)
 {
-	struct dr_api_key key;
+	char key[CTL_KEY_SIZE], field[DR_KEY_ID_LEN + 8];
+	struct ctl_reply reply;
+	bool found;
 
-	if (dr_api_key_parse(ctl->config->settings->key_prefix, text, &key))
-		text = key.key_id;
-	else if (strlen(text) == DR_ACCOUNT_LEN + 1 + DR_KEY_ID_LEN)
-		text += DR_ACCOUNT_LEN + 1;
-	snprintf(id, DR_KEY_ID_LEN + 1, "%s", text);
+	if (strlen(text) == DR_KEY_ID_LEN) {
+		snprintf(name->account, sizeof name->account, "%s", account);
+		snprintf(name->id, sizeof name->id, "%s", text);
+	} else if (!ctl_key_name(ctl, text, name, status)) {
+		return false;
+	}
+	*status = CTL_FAILED;
+	ctl_account_key(account, "account", key);
+	snprintf(field, sizeof field, "%s.status", name->id);
+	if (!ctl_command(ctl, &reply, (const char *[]){ "HEXISTS", key, field, NULL }))
+		return false;
+	found = reply.number == 1 && strcmp(name->account, account) == 0;
+	ctl_reply_free(&reply);
+	if (!found)
+		ctl_fail(
+		    CTL_FAILED, "--key: \"%s\" is no key of %s", name->id, account);
+	return found;
 }
 
 static void
@@ -100,9 +116,10 @@ ctl_usage(struct ctl *ctl, int argc, char **argv)
 {
 	const char *account, *key = NULL;
 	struct ctl_option options[] = { { "--key", &key, 1, 0 }, { NULL, NULL, 0, 0 } };
-	char id[DR_KEY_ID_LEN + 1];
+	struct ctl_key_name name;
 	struct totals totals = { 0 };
 	struct ctl_sums *sums;
+	int status;
 	size_t n;
 	bool ok;
 
@@ -111,10 +128,9 @@ ctl_usage(struct ctl *ctl, int argc, char **argv)
 		return CTL_USAGE;
 	if (!ctl_account_exists(ctl, account))
 		return CTL_FAILED;
-	if (key != NULL) {
-		id_of_key(ctl, key, id);
-		totals.key = id;
-	}
+	if (key != NULL && !take_key(ctl, key, account, &name, &status))
+		return status;
+	totals.key = key != NULL ? name.id : NULL;
 	sums = ctl_sums_new();
 	ok = ctl_books_sum(ctl, account, "used:", ctl_used_add, sums);
 	ctl_sums_each(sums, add_to_totals, &totals);

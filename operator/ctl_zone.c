@@ -14,9 +14,10 @@
 
 #include "base/clock.h"
 
-#define YEARS      20
-#define DAY_S      86400
-#define ZONE_PATHS "/usr/share/zoneinfo/"
+#define YEARS       20
+#define DAY_S       86400
+#define MOST_OFFSET (14 * 60) /* minutes: nobody is further off */
+#define ZONE_PATHS  "/usr/share/zoneinfo/"
 
 /* Minutes east of UTC at that second, in the zone that TZ names. */
 static long
@@ -31,23 +32,27 @@ offset_at(time_t at)
 static bool
 fixed_offset(const char *zone, long *minutes)
 {
-	unsigned hours, rest;
-	char sign, end;
+	long hours, rest;
 
 	if (strcmp(zone, "UTC") == 0) {
 		*minutes = 0;
 		return true;
 	}
-	if (strlen(zone) != 6 ||
-	    sscanf(zone, "%c%2u:%2u%c", &sign, &hours, &rest, &end) != 3 ||
-	    (sign != '+' && sign != '-') || hours > 14 || rest > 59)
+	if (strlen(zone) != 6 || (zone[0] != '+' && zone[0] != '-') || zone[3] != ':' ||
+	    strspn(zone + 1, "0123456789") != 2 || strspn(zone + 4, "0123456789") != 2)
 		return false;
-	*minutes = (long)(hours * 60 + rest) * (sign == '-' ? -1 : 1);
+	hours = strtol(zone + 1, NULL, 10);
+	rest = strtol(zone + 4, NULL, 10);
+	if (rest > 59 || hours * 60 + rest > MOST_OFFSET)
+		return false;
+	*minutes = (hours * 60 + rest) * (zone[0] == '-' ? -1 : 1);
 	return true;
 }
 
 /* A name that tzdata has; never a path out of it. libc takes a folder ("Europe"), or
- * any other file, for UTC without a word: the file itself must say what it is. */
+ * any other file, for UTC without a word: the file itself must say what it is. Names in
+ * small letters are no places: this machine's own zone ("localtime"), other clocks
+ * ("right/..."). */
 static bool
 is_known(const char *zone)
 {
@@ -55,8 +60,8 @@ is_known(const char *zone)
 	bool known;
 	int fd;
 
-	if (zone[0] == '/' || zone[0] == '.' || strstr(zone, "..") != NULL ||
-	    zone[0] == '\0' || zone[strlen(zone) - 1] == '/')
+	if (zone[0] < 'A' || zone[0] > 'Z' || strstr(zone, "..") != NULL ||
+	    zone[strlen(zone) - 1] == '/')
 		return false;
 	if (strlen(zone) >= 100 || strchr(zone, ':') != NULL)
 		return false;

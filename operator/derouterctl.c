@@ -4,6 +4,7 @@
  *
  * This file finds the verb and connects; the verbs are in ctl_*.c, one file per noun.
  */
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -86,6 +87,20 @@ connect_store(struct ctl *ctl)
 	return false;
 }
 
+/* A script that keeps an export must not take half of it for the whole. Who reads no
+ * further (`| head`) is told nothing. */
+static int
+end_output(int status)
+{
+	errno = 0;
+	if (fflush(stdout) == 0 && ferror(stdout) == 0)
+		return status;
+	if (errno == EPIPE)
+		return status != CTL_OK ? status : CTL_FAILED;
+	return ctl_fail(CTL_FAILED, "standard output: %s",
+	    errno != 0 ? strerror(errno) : "not all of it could be written");
+}
+
 static int
 run(struct ctl *ctl, const struct ctl_verb *verb, int argc, char **argv)
 {
@@ -138,7 +153,7 @@ main(int argc, char **argv)
 		return ctl_fail(CTL_USAGE, "-c wants a file");
 	if (help || argc < 2) {
 		print_usage(help ? stdout : stderr);
-		return help ? CTL_OK : CTL_USAGE;
+		return help ? end_output(CTL_OK) : CTL_USAGE;
 	}
 	verb = find_verb(argc - 1, argv + 1);
 	if (verb == NULL)
@@ -149,7 +164,7 @@ main(int argc, char **argv)
 	    dr_config_load(path != NULL ? path : DEFAULT_CONFIG, NULL, report, NULL);
 	if (ctl.config == NULL)
 		return CTL_FAILED;
-	status = run(&ctl, verb, argc - 1, argv + 1);
+	status = end_output(run(&ctl, verb, argc - 1, argv + 1));
 	dr_config_unref(&ctl.config);
 	return status;
 }

@@ -36,6 +36,19 @@ utf8_length(const unsigned char *s, size_t n)
 	return len;
 }
 
+bool
+dr_utf8_ok(const char *text, size_t len)
+{
+	const unsigned char *s = (const unsigned char *)text;
+
+	for (size_t i = 0, n; i < len; i += n) {
+		n = utf8_length(s + i, len - i);
+		if (n == 0)
+			return false;
+	}
+	return true;
+}
+
 static void
 add_escaped(struct dr_strbuf *out, unsigned char c)
 {

@@ -8,6 +8,7 @@
 #ifndef DR_JSON_H
 #define DR_JSON_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,6 +21,8 @@ struct json_object;
  */
 void dr_json_add_string(struct dr_strbuf *out, const char *text);
 void dr_json_add_stringn(struct dr_strbuf *out, const char *text, size_t len);
+/* Is all of it UTF-8? */
+bool dr_utf8_ok(const char *text, size_t len);
 
 /*
  * Parse `len` bytes that must hold exactly one JSON value (an empty input, trailing

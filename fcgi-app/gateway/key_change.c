@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/limits.h"
 
 const char *
@@ -17,7 +18,7 @@ dr_key_check_name(const char *name)
 	for (const unsigned char *p = (const unsigned char *)name; *p != '\0'; p++)
 		if (*p < 0x20 || *p == 0x7f)
 			return "must not have control characters";
-	return NULL;
+	return dr_utf8_ok(name, strlen(name)) ? NULL : "is not UTF-8";
 }
 
 const char *
@@ -91,8 +92,8 @@ dr_key_check_models(
 			return why;
 		}
 		list += n;
-		if (*list == ',')
-			list++;
+		if (*list == ',' && *++list == '\0')
+			return "ends with a comma";
 	}
 	return NULL;
 }

@@ -16,10 +16,12 @@
  *   {a:ACCT}:open:KID     hash: request id -> "HOLD EXPIRY COST WINDOW"
  *   {a:ACCT}:receipt:REQ  a JSON object, for a time: the mark of what is settled
  *   {a:ACCT}:ledger       stream: type req key nano balance model provider price in
- *                         cw5 cw1 cr out web flags window list (the price without
- * markup), and `was` where a late settlement books what an abandoned request's row has
- * not; or reason {a:ACCT}:opening      hash: what was trimmed off the ledger: until
- * (the last id), balance after it, spent:KID:WINDOW, served:PROVIDER:DAY
+ *                         cw5 cw1 cr out web flags window list (the charge without
+ *                         markup), was (a late row: what the abandoned one has
+ *                         charged); or type nano balance reason
+ *   {a:ACCT}:opening      hash: what was trimmed off the ledger: until (the last id),
+ *                         balance after it, spent:KID:WINDOW,
+ *                         served:PROVIDER:DAY:WHAT, used:KID:WHAT
  *   {a:ACCT}:requests     stream, the last 10,000: req key model status error
  *   {a:ACCT}:deposits     hash: deposits credited
  *   {a:ACCT}:wallets      hash: address in lower case -> when it was linked, ms

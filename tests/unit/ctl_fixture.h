@@ -17,6 +17,9 @@ static struct dr_store *store; /* to look behind what derouterctl did */
 /* What is run: the watcher's tests put its name here. */
 static const char *program = "derouterctl";
 
+/* Where standard output goes instead of into `out`; NULL: there. */
+static const char *output_to;
+
 /* What the last run left. */
 static char out[1 << 20], err[1 << 16];
 
@@ -61,6 +64,8 @@ exec_ctl(char **argv, int in, int to, int to_err)
 	snprintf(
 	    path, sizeof path, "%s/%s", builddir != NULL ? builddir : ".", program);
 	dup2(in, STDIN_FILENO);
+	if (output_to != NULL)
+		to = open(output_to, O_WRONLY | O_CLOEXEC);
 	dup2(to, STDOUT_FILENO);
 	dup2(to_err, STDERR_FILENO);
 	execv(path, argv);

@@ -35,6 +35,17 @@ what_is_wrong_with_a_call_is_status_2_and_names_the_argument(void **state)
 		{ "account adjust abcdefghij --5", "--5" },
 		{ "account adjust abcdefghij 5", "--reason" },
 		{ "account adjust abcdefghij 0 --reason x", "AMOUNT" },
+		{ "account credit abcdefghij 0", "AMOUNT" },
+		{ "account credit abcdefghij 0.000", "AMOUNT" },
+		{ "account credit abcdefghij 1 --reason a\tb", "control characters" },
+		{ "account adjust abcdefghij 1 --reason a\nb", "control characters" },
+		{ "account add --name a\nb", "control characters" },
+		{ "account add --name a\xff", "UTF-8" },
+		{ "key add abcdefghij --name a\xff", "UTF-8" },
+		{ "account set abcdefghij --tz ++5:30", "--tz" },
+		{ "account set abcdefghij --tz +14:01", "--tz" },
+		{ "account set abcdefghij --tz localtime", "--tz" },
+		{ "account set abcdefghij --tz right/Europe/Berlin", "--tz" },
 		{ "account set abcdefghij", "--tz" },
 		{ "account set abcdefghij --tz Atlantis/Capital", "--tz" },
 		{ "account set abcdefghij --tz ../../etc/passwd", "--tz" },
@@ -65,7 +76,10 @@ what_is_wrong_with_a_call_is_status_2_and_names_the_argument(void **state)
 		    "--budget-period" },
 		{ "key add abcdefghij --expires tomorrow", "--expires" },
 		{ "key add abcdefghij --expires 2020-01-01", "--expires" },
+		{ "key add abcdefghij --expires 2099-02-31T00:00:00Z", "--expires" },
+		{ "key add abcdefghij --expires 2099-01-01T25:00:00Z", "--expires" },
 		{ "key add abcdefghij --models nothing", "--models" },
+		{ "key add abcdefghij --models gpt-4.1,", "comma" },
 		{ "key set abcdef", "nothing to change" },
 		{ "key set abcdef --rpm 0", "--rpm" },
 		{ "key set abcdef --colour red", "--colour" },
@@ -319,6 +333,15 @@ models_are_listed_with_todays_prices_without_redis(void **state)
 	unsetenv("DEROUTER_REDIS_ADDRESS");
 }
 
+static const char *
+hset(const char *account, const char *fields)
+{
+	static char line[512];
+
+	snprintf(line, sizeof line, "HSET {a:%s}:account %s", account, fields);
+	return line;
+}
+
 /* Rows as settle.lua writes them. */
 static void
 add_row(const char *account, const char *rest)
@@ -336,6 +359,7 @@ usage_adds_up_what_was_charged_by_account_and_by_key(void **state)
 	const char *id = new_account("5");
 
 	(void)state;
+	(void)ask(store, hset(id, "kaaaaa.status on kbbbbb.status deleted"));
 	add_row(id, "type charge key kaaaaa nano -100 in 10 cw5 1");
 	add_row(id, "type charge key kaaaaa nano -200 out 20 cr 5");
 	add_row(id, "type charge key kbbbbb nano -400 in 7 cw1 2");
@@ -354,6 +378,13 @@ usage_adds_up_what_was_charged_by_account_and_by_key(void **state)
 	assert_string_equal(json_at("cost_nano_usd"), "400");
 	CTL_STATUS(0, "usage %s", id);
 	CTL_SAID("0.000000733", out);
+	/* a slip of the pen is no key without use */
+	CTL_STATUS(1, "usage %s --key kccccc", id);
+	CTL_SAID("\"kccccc\" is no key of", err);
+	CTL_STATUS(1, "usage %s --key zzzzzzzzzz-kaaaaa", id);
+	CTL_STATUS(2, "usage %s --key kbbbbbandmore", id);
+	CTL_STATUS(0, "--json usage %s --key %s-kbbbbb", id, id);
+	assert_string_equal(json_at("requests"), "1");
 }
 
 static void

@@ -97,7 +97,7 @@ books_that_add_up_have_no_difference(void **state)
 	CTL_SAID("1 accounts, 7 rows, 0 differences", out);
 	CTL_STATUS(0, "ledger verify");
 	CTL_STATUS(0, "--json ledger verify --receipts");
-	assert_string_equal(out, "");
+	assert_string_equal(out, "{\"accounts\":1,\"rows\":7,\"differences\":[]}\n");
 }
 
 static void
@@ -119,7 +119,17 @@ every_difference_is_found_and_named(void **state)
 		{ "HSET {a:%s}:account aaaaaa.held:2026-11-05 0",
 		    "aaaaaa.held:2026-11-05: expected 20, found 0" },
 		{ "HDEL {a:%s}:open:aaaaaa r1", "held: expected 10, found 30" },
-		{ "HSET {a:%s}:open:aaaaaa r1 nonsense", "entry of r1" },
+		{ "HDEL {a:%s}:account aaaaaa.held:2026-11-05",
+		    "aaaaaa.held:2026-11-05: expected 20, found 0" },
+		{ "HSET {a:%s}:open:aaaaaa r1 nonsense",
+		    "open:aaaaaa: entry of r1: expected \"HOLD EXPIRY COST WINDOW\", "
+		    "found \"nonsense\"" },
+		{ "HSET {a:%s}:account balance 850x",
+		    "balance: expected 850, found \"850x\"" },
+		{ "HSET {a:%s}:account held 3e1", "held: expected 30, found \"3e1\"" },
+		{ "HSET {a:%s}:account balance 9007199254740992",
+		    "balance: expected 850, found \"9007199254740992\"" },
+		{ "HSET {a:%s}:account aaaaaa.spent:to\"tal 1", "to\"tal: expected" },
 		{ "XDEL {a:%s}:ledger 1793707200000-2", "balance after it: expected" },
 		{ "XADD {a:%s}:ledger * type charge req r key aaaaaa nano -1 balance 850",
 		    "balance after it: expected 849, found 850" },
@@ -142,7 +152,11 @@ every_difference_is_found_and_named(void **state)
 		CTL_STATUS(1, "ledger verify %s", account);
 		CTL_SAID(rows[i].said, out);
 		CTL_STATUS(1, "--json ledger verify");
-		CTL_SAID("\"expected\":", out);
+		assert_string_equal(json_at("accounts"), "1");
+		assert_string_equal(json_at("differences.0.account"), account);
+		assert_true(json_at("differences.0.where")[0] != '\0');
+		assert_true(json_at("differences.0.expected")[0] != '\0');
+		assert_true(json_at("differences.0.found")[0] != '\0');
 	}
 }
 
@@ -376,6 +390,24 @@ what_a_provider_served_is_summed_by_day(void **state)
 	assert_string_equal(json_at("2.requests"), "1"); /* the late row is no second */
 	assert_string_equal(json_at("2.input_tokens"), "17");
 	assert_string_equal(json_at("2.charged_nano_usd"), "45");
+	/* an account's first day may come after another's last one */
+	redis_words("XADD {a:%s}:ledger 1793600000000-0 type charge req x key aaaaaa "
+		    "nano -1 balance 0 provider one",
+	    new_account("0"));
+	CTL_STATUS(0, "--json provider usage one");
+	assert_string_equal(json_at("0.day"), "2026-11-02");
+	assert_string_equal(json_at("0.requests"), "2");
+	assert_string_equal(json_at("1.day"), "2026-11-03");
+	redis_words("XADD {a:%s}:ledger 1793400000000-0 type charge req x key aaaaaa "
+		    "nano -1 balance 0 provider one",
+	    new_account("0"));
+	CTL_STATUS(0, "provider usage --csv");
+	CTL_SAID("provider,day,requests,input_tokens,", out);
+	CTL_SAID("charged_usd\none,2026-10-30,1,0,", out);
+	CTL_SAID("\none,2026-11-02,2,", out);
+	CTL_STATUS(2, "provider usage --csv --json");
+	CTL_STATUS(1, "provider usage thre");
+	CTL_SAID("there is no provider \"thre\"", err);
 	CTL_STATUS(
 	    0, "--json provider usage two --since 2026-11-04 --until 2026-11-05");
 	assert_string_equal(json_at("0.output_tokens"), "4");
@@ -427,6 +459,29 @@ prices_are_those_of_their_day(void **state)
 	CTL_SAID("has no price before", err);
 }
 
+/* What is off sale was charged once: its prices can still be looked up. */
+static void
+prices_of_a_model_that_is_off_sale_stay_for_the_record(void **state)
+{
+	(void)state;
+	write_file("models.json",
+	    "{\"models\":[{\"name\":\"old-1\",\"aliases\":[\"old\"],"
+	    "\"display_name\":\"Old\",\"owned_by\":\"o\",\"created\":\"2026-02-05\","
+	    "\"context\":1000,\"max_output\":500,\"enabled\":false,\"prices\":["
+	    "{\"effective_from\":\"2026-02-05\",\"source\":\"x\",\"input\":\"2\","
+	    "\"output\":\"4\"}]}]}",
+	    0600);
+	setenv("DEROUTER_MODELS_FILE", in_dir("models.json"), 1);
+	CTL_STATUS(0, "--json model price old-1");
+	assert_string_equal(json_at("0.usd"), "2");
+	CTL_STATUS(0, "--json model price old");
+	assert_string_equal(json_at("0.model"), "old-1");
+	CTL_STATUS(0, "--json model list");
+	assert_string_equal(json_at("0.name"), "");
+	unsetenv("DEROUTER_MODELS_FILE");
+	unlink(in_dir("models.json"));
+}
+
 int
 main(void)
 {
@@ -444,6 +499,8 @@ main(void)
 		cmocka_unit_test(what_a_provider_served_is_summed_by_day),
 		cmocka_unit_test(the_list_price_stands_beside_what_was_charged),
 		cmocka_unit_test(prices_are_those_of_their_day),
+		cmocka_unit_test(
+		    prices_of_a_model_that_is_off_sale_stay_for_the_record),
 	};
 
 	return cmocka_run_group_tests(tests, ctl_setup, ctl_teardown);
