@@ -213,6 +213,9 @@ expect_bytes(struct dr_request *req)
 	uint64_t ms = (uint64_t)req->config->settings->idle_timeout,
 		 left = time_left(req);
 
+	if (req->head_sent && req->up.tap != NULL &&
+	    dr_tap_state(req->up.tap)->complete)
+		return; /* relay waits for the end alone, not for more */
 	dr_timer_start(&req->up.timer, req->head_sent || ms < left ? ms : left);
 }
 
@@ -224,9 +227,10 @@ on_head(void *arg, struct dr_transfer *transfer, int status)
 	const struct dr_settings *s = req->config->settings;
 
 	DR_CHECK(req, DR_REQUEST_MAGIC);
-	if (is_success(status) && !up->head_in)
+	if (is_success(status) && !req->facts.stream &&
+	    req->handler->kind == DR_HANDLER_GENERATE)
 		dr_provider_note_first(
-		    up->lease.provider, dr_clock_ms() - up->started_ms);
+		    up->lease.provider, false, dr_clock_ms() - up->started_ms);
 	up->head_in = true;
 	up->status = status;
 	up->transfer = transfer;

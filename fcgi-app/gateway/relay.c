@@ -21,6 +21,20 @@
 #include "gateway/settlement.h"
 
 #define TAIL_BYTES (16 * 1024) /* of a long unary answer, kept for its usage block */
+#define LINGER_MS  2000 /* from a stream's last event to the provider's own end */
+
+/* The next bytes within idle_timeout. Once all is said only the end is to come, and
+ * neither the caller nor its slot waits long for that. */
+static void
+await_bytes(struct dr_request *req)
+{
+	uint64_t ms = (uint64_t)req->config->settings->idle_timeout;
+
+	if (req->up.tap != NULL && dr_tap_state(req->up.tap)->complete &&
+	    ms > LINGER_MS)
+		ms = LINGER_MS;
+	dr_timer_start(&req->up.timer, ms);
+}
 
 /* ---- back-pressure ---- */
 
@@ -49,7 +63,7 @@ dr_relay_drained(void *request)
 	req->paused = false;
 	if (req->up.transfer == NULL)
 		return;
-	dr_timer_start(&req->up.timer, (uint64_t)req->config->settings->idle_timeout);
+	await_bytes(req);
 	dr_http_resume(req->up.transfer);
 }
 
@@ -167,8 +181,7 @@ send_stream_head(struct dr_request *req)
 	dr_fcgi_drop_body(req->edge);
 	dr_fcgi_drop_params(req->edge);
 	dr_timer_init(&req->keepalive, req->gw->loop, on_keepalive);
-	/* from here on only silence ends it */
-	dr_timer_start(&req->up.timer, (uint64_t)req->config->settings->idle_timeout);
+	await_bytes(req); /* from here on only silence ends it */
 }
 
 /* The stream opened with an error: as if the head had said so. */
@@ -202,8 +215,12 @@ static void
 relay_stream_bytes(struct dr_request *req, const char *bytes, size_t len)
 {
 	const struct dr_tap_state *tap = dr_tap_state(req->up.tap);
+	bool begun = tap->token_seen, all_said = tap->complete;
 
 	dr_tap_feed(req->up.tap, bytes, len);
+	if (tap->token_seen && !begun)
+		dr_provider_note_first(
+		    req->up.lease.provider, true, dr_clock_ms() - req->up.started_ms);
 	emit_renamed(req);
 	if (req->head_sent)
 		dr_bound_note_stream(req);
@@ -215,6 +232,8 @@ relay_stream_bytes(struct dr_request *req, const char *bytes, size_t len)
 		return;
 	}
 	dr_cost_so_far(req);
+	if (tap->complete && !all_said)
+		await_bytes(req);
 	hold_back(req);
 	keep_alive(req);
 }
@@ -250,8 +269,7 @@ dr_relay_begin(struct dr_request *req)
 		req->estimated = true; /* until its end tells; searches stand first */
 		(void)dr_usage_of_answer(req->handler->dialect, up->held.data,
 		    up->held.len, &req->usage, NULL);
-		dr_timer_start(
-		    &up->timer, (uint64_t)req->config->settings->idle_timeout);
+		await_bytes(req);
 		dr_reply_head(
 		    req, up->status, "application/json", up->content_length, "");
 	}

@@ -109,11 +109,15 @@ before(async () => {
       const row = n === undefined ? ['', WHOLE, (type, body) => head([type, length(body)]) + body, { hangs: true }] : rows[n];
       socket.write(row[2](`content-type: ${streams ? 'text/event-stream' : 'application/json'}`, streams ? stream : answer));
       if (!row[3]?.hangs) socket.end();
+      if (row[3]?.chatter) {
+        const timer = setInterval(() => socket.write(row[3].chatter), 200);
+        socket.on('close', () => clearInterval(timer));
+      }
     });
   });
   await new Promise((on) => server.listen(0, '127.0.0.1', on));
   server.unref();
-  stack = await startStack({ workers: 1, lighttpd: false, set: { providers_poll: '50ms', default_rpm: '100000', default_concurrency: '1000', response_timeout: '3s', total_timeout: '10s', idle_timeout: '3s',
+  stack = await startStack({ workers: 1, lighttpd: false, set: { providers_poll: '50ms', default_rpm: '100000', default_concurrency: '1000', response_timeout: '3s', total_timeout: '10s', idle_timeout: '60s',
     retry_budget: '1000', breaker_failures: '1000', breaker_window: '100ms', cooldown: '10ms', cooldown_max: '10ms', retry_wait_max: '100ms' } });
   await stack.provider('odd', `http://127.0.0.1:${server.address().port}`, { models: [MODEL] });
   account = await stack.account_with('1000.00');
@@ -154,6 +158,22 @@ for (const [i, [name, [status, message]]] of rows.entries())
         return next.status === 200;
       });
     });
+
+// All is said, and the connection stays open, silent or with more of what means nothing: the caller is not kept waiting.
+for (const chatter of ['', ': still here\n\n'])
+  test(`a stream that does not end after its last event${chatter && ', and chatters on'}`, async () => {
+    const row = rows.length;
+    rows.push(['', WHOLE, (type, text) => head([type]) + text, { hangs: true, chatter }]);
+    const started = Date.now();
+    const got = await ask(`row-${row}-`, true);
+    assert.ok(Date.now() - started < 15_000, `${Date.now() - started} ms`);
+    assert.equal(got.status, 200);
+    assert.equal(got.text.replaceAll(chatter || '\0', ''), stream);
+    const receipt = await receiptOf(got);
+    assert.equal(receipt.charge_nano_usd, PRICE);
+    assert.equal(receipt.end, '--');
+    assert.equal(receipt.attempts[0].outcome ?? 'ok', 'ok');
+  });
 
 test('nothing stays behind', async () => {
   await until('no slot taken', async () => (await stack.redis('ZCARD', '{p:odd}:running')) === '0');
