@@ -167,14 +167,13 @@ dr_providers_online(const struct dr_providers *providers, const char *model,
 
 /* An eighth of each new one: a single slow answer turns nobody away. */
 void
-dr_provider_note_first(struct dr_provider *provider, uint64_t ms)
+dr_provider_note_first(struct dr_provider *provider, bool stream, uint64_t ms)
 {
+	uint32_t *mean = stream ? &provider->first_token_ms : &provider->answer_ms;
 	uint32_t now = ms < 1 ? 1 : ms > UINT32_MAX / 8 ? UINT32_MAX / 8 : (uint32_t)ms;
 
 	DR_CHECK(provider, DR_PROVIDER_MAGIC);
-	provider->first_token_ms = provider->first_token_ms == 0
-				       ? now
-				       : (provider->first_token_ms * 7 + now + 7) / 8;
+	*mean = *mean == 0 ? now : (*mean * 7 + now + 7) / 8;
 }
 
 const char *

@@ -55,8 +55,9 @@ struct dr_provider {
 	uint64_t flagged_ms;            /* when breaker.flagged was set */
 	uint64_t told;                  /* the turn of the last word to the others */
 	uint64_t cool_told_ms;          /* breaker.cool_until_ms as they know it */
-	uint32_t
-	    first_token_ms;  /* to the first byte of an answer, decaying; 0: unknown */
+	/* How long it takes, decaying; 0: unknown. A stream to its first token, an
+	 * answer in one piece to its head: the one says nothing of the other. */
+	uint32_t first_token_ms, answer_ms;
 	unsigned running;    /* leases at the last count, over all processes; our spare
 				ones left out */
 	uint64_t counted_ms; /* dr_clock_ms() of that count by Redis */
@@ -113,8 +114,9 @@ const char *dr_provider_standing(
 /* A fresh random number for dr_route(). */
 uint64_t dr_providers_random(struct dr_providers *providers);
 
-/* An answer's first byte came so long after it was asked. */
-void dr_provider_note_first(struct dr_provider *provider, uint64_t ms);
+/* A stream's first token, or the head of an answer in one piece, came so long after it
+ * was asked for. */
+void dr_provider_note_first(struct dr_provider *provider, bool stream, uint64_t ms);
 /* Whose account it is: the record's org, or where that is not said its own name. */
 const char *dr_provider_org(const struct dr_provider *provider);
 

@@ -218,6 +218,7 @@ relay_stream_bytes(struct dr_request *req, const char *bytes, size_t len)
 	bool begun = tap->token_seen, all_said = tap->complete;
 
 	dr_tap_feed(req->up.tap, bytes, len);
+	tap = dr_tap_state(req->up.tap);
 	if (tap->token_seen && !begun)
 		dr_provider_note_first(
 		    req->up.lease.provider, true, dr_clock_ms() - req->up.started_ms);

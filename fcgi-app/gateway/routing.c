@@ -255,32 +255,42 @@ draw(struct dr_provider *const *list, size_t n, const struct dr_provider *other,
 	DR_WRONG("weights do not add up");
 }
 
+/* 0: unknown. */
+static uint32_t
+takes_ms(const struct dr_route_query *query, const struct dr_provider *provider)
+{
+	return query->stream ? provider->first_token_ms : provider->answer_ms;
+}
+
 /*
  * How much slower than the other it answers, 1 .. SLOWEST: none is starved for being
  * slow, and one that was never asked counts as quick as the other.
  */
 static uint64_t
-slowness(const struct dr_provider *of, const struct dr_provider *other)
+slowness(const struct dr_route_query *query, const struct dr_provider *of,
+    const struct dr_provider *other)
 {
 	uint64_t times;
 
-	if (of->first_token_ms == 0 || other->first_token_ms == 0)
+	if (takes_ms(query, of) == 0 || takes_ms(query, other) == 0)
 		return 1;
-	times = of->first_token_ms / other->first_token_ms;
+	times = takes_ms(query, of) / takes_ms(query, other);
 	return times < 1 ? 1 : times > SLOWEST ? SLOWEST : times;
 }
 
 /* Is b less busy than a, each measured by its share of slots and its weight? */
 static bool
-is_freer(const struct dr_provider *b, const struct dr_provider *a)
+is_freer(const struct dr_route_query *query, const struct dr_provider *b,
+    const struct dr_provider *a)
 {
+	uint64_t slow_a = slowness(query, a, b), slow_b = slowness(query, b, a);
 	uint64_t room_a = (uint64_t)a->presence.slots * a->record->weight;
 	uint64_t room_b = (uint64_t)b->presence.slots * b->record->weight;
 	uint64_t busy_a = a->running, busy_b = b->running;
 
-	if (slowness(a, b) != slowness(b, a)) { /* then an idle one counts too */
-		busy_a = (busy_a + 1) * slowness(a, b);
-		busy_b = (busy_b + 1) * slowness(b, a);
+	if (slow_a != slow_b) { /* then an idle one counts too */
+		busy_a = (busy_a + 1) * slow_a;
+		busy_b = (busy_b + 1) * slow_b;
 	}
 	return busy_b * room_a < busy_a * room_b;
 }
@@ -314,28 +324,29 @@ number_of(uint64_t affinity, const struct dr_provider *provider, uint32_t heavie
  * that: the cache is worth a wait, and what waits for a slow one adds up by itself.
  */
 static bool
-is_overloaded(const struct dr_provider *provider, const struct dr_provider *quickest,
-    uint64_t running, uint64_t weights)
+is_overloaded(const struct dr_route_query *query, const struct dr_provider *provider,
+    const struct dr_provider *quickest, uint64_t running, uint64_t weights)
 {
 	uint64_t share_x4 =
 	    (running + 1) * 4 * provider->record->weight / weights; /* of all */
 
-	bool slow = slowness(provider, quickest) > 1 &&
-		    provider->first_token_ms > quickest->first_token_ms + SLOW_BY_MS;
+	bool slow = slowness(query, provider, quickest) > 1 &&
+		    takes_ms(query, provider) > takes_ms(query, quickest) + SLOW_BY_MS;
 
 	return (uint64_t)provider->running * (slow ? 2 : 1) >=
 	       (share_x4 * 5 / 4 + 3) / 4 + SPARE;
 }
 
 static const struct dr_provider *
-quickest_of(struct dr_provider *const *list, size_t n)
+quickest_of(
+    const struct dr_route_query *query, struct dr_provider *const *list, size_t n)
 {
 	const struct dr_provider *quickest = list[0];
 
 	for (size_t i = 1; i < n; i++)
-		if (list[i]->first_token_ms > 0 &&
-		    (quickest->first_token_ms == 0 ||
-			list[i]->first_token_ms < quickest->first_token_ms))
+		if (takes_ms(query, list[i]) > 0 &&
+		    (takes_ms(query, quickest) == 0 ||
+			takes_ms(query, list[i]) < takes_ms(query, quickest)))
 			quickest = list[i];
 	return quickest;
 }
@@ -343,7 +354,7 @@ quickest_of(struct dr_provider *const *list, size_t n)
 static struct dr_provider *
 home(const struct dr_route_query *query, struct dr_provider *const *list, size_t n)
 {
-	const struct dr_provider *quickest = quickest_of(list, n);
+	const struct dr_provider *quickest = quickest_of(query, list, n);
 	struct dr_provider *best = NULL, *under = NULL;
 	uint64_t running = 0, weights = 0, best_number = 0, under_number = 0;
 	uint32_t heaviest = 1;
@@ -361,7 +372,7 @@ home(const struct dr_route_query *query, struct dr_provider *const *list, size_t
 			best = list[i];
 			best_number = number;
 		}
-		if (!is_overloaded(list[i], quickest, running, weights) &&
+		if (!is_overloaded(query, list[i], quickest, running, weights) &&
 		    (under == NULL || number > under_number)) {
 			under = list[i];
 			under_number = number;
@@ -380,7 +391,7 @@ freer_of_two(
 	if (n == 1)
 		return one;
 	other = draw(list, n, one, (uint32_t)(query->random >> 32));
-	return is_freer(other, one) ? other : one;
+	return is_freer(query, other, one) ? other : one;
 }
 
 static int64_t

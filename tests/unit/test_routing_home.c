@@ -79,8 +79,12 @@ a_slow_home_has_fewer_wait_under_load_and_keeps_its_own_when_idle(void **state)
 
 	(void)state;
 	bench_init(&bench, five);
-	for (size_t i = 0; i < 5; i++)
+	bench.query.stream = true;
+	for (size_t i = 0; i < 5; i++) {
 		bench.providers[i]->first_token_ms = i == 2 ? 1600 : 400;
+		/* its whole answers are quick: that says nothing of its streams */
+		bench.providers[i]->answer_ms = i == 2 ? 400 : 1600;
+	}
 	for (uint64_t c = 0; c < 1000; c++) /* one after another */
 		alone[chosen(&bench, c)]++;
 	for (unsigned now = 0; now < 20000; now++) {
@@ -183,9 +187,11 @@ the_slower_one_gets_less_and_is_never_starved(void **state)
 	bench_init(&bench, specs);
 	for (size_t i = 0; i < 3; i++)
 		bench.providers[i]->running = 10;
-	dr_provider_note_first(bench.providers[0], 100);
-	dr_provider_note_first(bench.providers[1], 100);
-	dr_provider_note_first(bench.providers[2], 100000);
+	for (size_t i = 0; i < 3; i++) {
+		dr_provider_note_first(
+		    bench.providers[i], false, i == 2 ? 100000 : 100);
+		dr_provider_note_first(bench.providers[i], true, i == 2 ? 100 : 100000);
+	}
 	for (uint64_t i = 0; i < 3000; i++) {
 		struct dr_provider *out;
 
