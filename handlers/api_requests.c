@@ -104,6 +104,21 @@ add_number(struct dr_strbuf *out, const char *name, struct json_object *value)
 		dr_api_add_null(out, name);
 }
 
+/* What went into the cache, for however long. */
+static void
+add_written(struct dr_strbuf *out, struct json_object *usage)
+{
+	struct json_object *five = json_object_object_get(usage, "cache_write_5m"),
+			   *hour = json_object_object_get(usage, "cache_write_1h");
+
+	if (json_object_is_type(five, json_type_int) &&
+	    json_object_is_type(hour, json_type_int))
+		dr_api_add_whole(out, "cache_creation_input_tokens",
+		    json_object_get_int64(five) + json_object_get_int64(hour));
+	else
+		dr_api_add_null(out, "cache_creation_input_tokens");
+}
+
 static void
 add_cost(struct dr_strbuf *out, const struct row *row)
 {
@@ -129,6 +144,7 @@ add_receipt(struct dr_strbuf *out, const struct row *row)
 	add_number(out, "output_tokens", json_object_object_get(usage, "output"));
 	add_number(out, "cache_read_input_tokens",
 	    json_object_object_get(usage, "cache_read"));
+	add_written(out, usage);
 	add_cost(out, row);
 	add_number(out, "first_byte_ms", member(row, "first_byte_ms"));
 	add_number(out, "ms", member(row, "total_ms"));

@@ -173,6 +173,60 @@ ask_opening(struct usage_call *call)
 	    call->req->gw->store, tag, argv, DR_N_ELEMENTS(argv), &call->call);
 }
 
+/* ---- the keys' names: deleted keys have theirs too ---- */
+
+static void
+on_names(
+    struct dr_store_call *store_call, enum dr_error err, const struct dr_reply *reply)
+{
+	struct usage_call *call = DR_CONTAINER_OF(store_call, struct usage_call, call);
+	size_t n;
+	const char **ids = dr_usage_sums_keys(call->sums, &n);
+
+	for (size_t i = 0; err == DR_OK && i < n; i++) {
+		const struct dr_reply *name = dr_reply_at(reply, i);
+
+		if (dr_reply_type(name) == DR_REPLY_STRING)
+			dr_usage_sums_name_key(
+			    call->sums, ids[i], dr_reply_string(name, NULL));
+	}
+	free(ids);
+	if (err != DR_OK)
+		dr_request_fail(call->req, err);
+	else
+		ask_opening(call);
+}
+
+/* False: there are none. */
+static bool
+ask_names(struct usage_call *call)
+{
+	char tag[DR_SCHEMA_TAG_SIZE], key[DR_SCHEMA_KEY_SIZE];
+	char(*fields)[DR_SCHEMA_FIELD_SIZE];
+	struct dr_arg *argv;
+	size_t n;
+	const char **ids = dr_usage_sums_keys(call->sums, &n);
+
+	if (ids == NULL)
+		return false;
+	fields = dr_calloc(n, sizeof *fields);
+	argv = dr_calloc(n + 2, sizeof *argv);
+	dr_schema_tag(tag, call->req->key.account);
+	argv[0] = (struct dr_arg){ "HMGET", 5 };
+	argv[1] = (struct dr_arg){ key,
+		dr_schema_key(key, call->req->key.account, DR_SCHEMA_ACCOUNT, NULL) };
+	for (size_t i = 0; i < n; i++) {
+		argv[i + 2].len = dr_schema_field(fields[i], ids[i], "name");
+		argv[i + 2].data = fields[i];
+	}
+	call->call = (struct dr_store_call){ .done = on_names };
+	dr_store_command(call->req->gw->store, tag, argv, n + 2, &call->call);
+	free(argv);
+	free(fields);
+	free(ids);
+	return true;
+}
+
 /* ---- the rows ---- */
 
 static bool
@@ -193,7 +247,7 @@ on_rows(struct dr_stream_read *rows, enum dr_error err)
 
 	if (err != DR_OK)
 		dr_request_fail(call->req, err);
-	else
+	else if (!ask_names(call))
 		ask_opening(call);
 }
 

@@ -28,8 +28,9 @@ struct receipt_call {
 	struct dr_store_call call;  /* must stay alive until it is done or cancelled */
 	struct dr_stream_read rows; /* likewise; where there is no receipt */
 	struct dr_request *req;
-	char id[DR_REQUEST_ID_SIZE];
-	struct dr_strbuf found; /* what is known of a request without a receipt */
+	char id[DR_REQUEST_ID_SIZE], key[DR_KEY_ID_LEN + 1];
+	struct json_object *receipt; /* owned; NULL: there is none */
+	struct dr_strbuf found;      /* what is known without one, still open */
 };
 
 static void
@@ -127,18 +128,17 @@ unpack_raw_usage(struct json_object *receipt)
 		json_object_put(parsed);
 }
 
+/* `name`: of its key; NULL: it has none. */
 static void
-answer_receipt(struct dr_request *req, const char *id, const char *text)
+answer_receipt(struct receipt_call *call, const char *name)
 {
-	struct json_object *receipt = json_tokener_parse(text);
+	struct json_object *receipt = call->receipt;
+	struct dr_request *req = call->req;
 	struct dr_strbuf out;
 
-	if (!json_object_is_type(receipt, json_type_object)) {
-		json_object_put(receipt);
-		dr_request_fail(req, DR_ERR_REQUEST_NOT_FOUND, id);
-		return;
-	}
 	json_object_object_add(receipt, "object", json_object_new_string("receipt"));
+	json_object_object_add(
+	    receipt, "key_name", name != NULL ? json_object_new_string(name) : NULL);
 	json_object_object_del(receipt, "provider_message");
 	clean_attempts(receipt, &req->gw->seal_key, req->key.account);
 	add_price(receipt, req->config->models);
@@ -147,9 +147,47 @@ answer_receipt(struct dr_request *req, const char *id, const char *text)
 	dr_strbuf_adds(
 	    &out, json_object_to_json_string_ext(receipt,
 		      JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
-	json_object_put(receipt);
 	dr_reply_json(req, 200, &out);
 	dr_strbuf_fini(&out);
+}
+
+/* ---- the key's name: a receipt has its id ---- */
+
+static void
+on_name(
+    struct dr_store_call *store_call, enum dr_error err, const struct dr_reply *reply)
+{
+	struct receipt_call *call =
+	    DR_CONTAINER_OF(store_call, struct receipt_call, call);
+	const char *name = dr_reply_type(reply) == DR_REPLY_STRING
+			       ? dr_reply_string(reply, NULL)
+			       : NULL;
+
+	if (err != DR_OK) {
+		dr_request_fail(call->req, err);
+	} else if (call->receipt != NULL) {
+		answer_receipt(call, name);
+	} else {
+		dr_api_add_text(&call->found, "key_name", name);
+		dr_strbuf_addc(&call->found, '}');
+		dr_reply_json(call->req, 200, &call->found);
+	}
+}
+
+static void
+ask_name(struct receipt_call *call)
+{
+	char tag[DR_SCHEMA_TAG_SIZE], key[DR_SCHEMA_KEY_SIZE];
+	char field[DR_SCHEMA_FIELD_SIZE];
+	struct dr_arg argv[] = { { "HGET", 4 }, { key, 0 }, { field, 0 } };
+
+	dr_schema_tag(tag, call->req->key.account);
+	argv[1].len =
+	    dr_schema_key(key, call->req->key.account, DR_SCHEMA_ACCOUNT, NULL);
+	argv[2].len = dr_schema_field(field, call->key, "name");
+	call->call = (struct dr_store_call){ .done = on_name };
+	dr_store_command(
+	    call->req->gw->store, tag, argv, DR_N_ELEMENTS(argv), &call->call);
 }
 
 /* ---- a request without a receipt ---- */
@@ -171,7 +209,7 @@ on_row(struct dr_stream_read *rows, const struct dr_reply *entry)
 	dr_api_add_whole(&call->found, "status", row.status);
 	dr_api_add_text(&call->found, "error", row.error[0] != '\0' ? row.error : NULL);
 	dr_api_add_bool(&call->found, "receipt", false);
-	dr_strbuf_addc(&call->found, '}');
+	snprintf(call->key, sizeof call->key, "%s", row.key_id);
 	return false;
 }
 
@@ -185,7 +223,7 @@ on_rows(struct dr_stream_read *rows, enum dr_error err)
 	else if (call->found.len == 0)
 		dr_request_fail(call->req, DR_ERR_REQUEST_NOT_FOUND, call->id);
 	else
-		dr_reply_json(call->req, 200, &call->found);
+		ask_name(call);
 }
 
 static void
@@ -207,6 +245,25 @@ look_for_row(struct receipt_call *call)
 /* ---- asking ---- */
 
 static void
+take_receipt(struct receipt_call *call, const char *text)
+{
+	const char *key;
+
+	call->receipt = json_tokener_parse(text);
+	if (!json_object_is_type(call->receipt, json_type_object)) {
+		dr_request_fail(call->req, DR_ERR_REQUEST_NOT_FOUND, call->id);
+		return;
+	}
+	key = json_object_get_string(json_object_object_get(call->receipt, "key"));
+	if (key != NULL && dr_key_id_ok(key))
+		snprintf(call->key, sizeof call->key, "%s", key);
+	if (call->key[0] != '\0')
+		ask_name(call);
+	else
+		answer_receipt(call, NULL);
+}
+
+static void
 on_read(
     struct dr_store_call *store_call, enum dr_error err, const struct dr_reply *reply)
 {
@@ -217,7 +274,7 @@ on_read(
 	if (err != DR_OK)
 		dr_request_fail(req, err);
 	else if (dr_reply_type(reply) == DR_REPLY_STRING)
-		answer_receipt(req, call->id, dr_reply_string(reply, NULL));
+		take_receipt(call, dr_reply_string(reply, NULL));
 	else if (req->handler == &dr_handler_api_request)
 		look_for_row(call);
 	else
@@ -232,6 +289,8 @@ cancel(void *local)
 	dr_store_cancel(&call->call);
 	dr_stream_cancel(&call->rows);
 	dr_strbuf_fini(&call->found);
+	json_object_put(call->receipt);
+	call->receipt = NULL;
 }
 
 /* An id names its account: another one's is not found, whether it exists or not. */

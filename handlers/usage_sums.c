@@ -30,6 +30,7 @@ struct group {
 struct dr_usage_sums {
 	const struct dr_usage_query *query; /* borrowed */
 	struct lh_table *table;             /* name -> struct group, both owned */
+	struct lh_table *names;             /* of keys: id -> name or NULL, owned */
 	struct sums total;
 	bool overflowed;
 };
@@ -44,6 +45,13 @@ free_entry(struct lh_entry *entry)
 	free(lh_entry_k(entry));
 }
 
+static void
+free_name(struct lh_entry *entry)
+{
+	free((void *)lh_entry_v(entry));
+	free(lh_entry_k(entry));
+}
+
 struct dr_usage_sums *
 dr_usage_sums_new(const struct dr_usage_query *query)
 {
@@ -51,7 +59,8 @@ dr_usage_sums_new(const struct dr_usage_query *query)
 
 	sums->query = query;
 	sums->table = lh_kchar_table_new(64, free_entry);
-	DR_ASSERT(sums->table != NULL);
+	sums->names = lh_kchar_table_new(16, free_name);
+	DR_ASSERT(sums->table != NULL && sums->names != NULL);
 	return sums;
 }
 
@@ -61,6 +70,7 @@ dr_usage_sums_free(struct dr_usage_sums **sums)
 	if (*sums == NULL)
 		return;
 	lh_table_free((*sums)->table);
+	lh_table_free((*sums)->names);
 	free(*sums);
 	*sums = NULL;
 }
@@ -89,6 +99,9 @@ group_of(struct dr_usage_sums *sums, const struct dr_ledger_row *row, int64_t da
 	group->model = dr_strdup(row->model);
 	snprintf(group->key, sizeof group->key, "%s", row->key_id);
 	DR_ASSERT(lh_table_insert(sums->table, dr_strdup(name), group) == 0);
+	if (q->by_key && lh_table_lookup_entry(sums->names, group->key) == NULL)
+		DR_ASSERT(
+		    lh_table_insert(sums->names, dr_strdup(group->key), NULL) == 0);
 	return group;
 }
 
@@ -134,6 +147,33 @@ dr_usage_sums_overflowed(const struct dr_usage_sums *sums)
 	return sums->overflowed;
 }
 
+/* ---- the keys' names ---- */
+
+const char **
+dr_usage_sums_keys(const struct dr_usage_sums *sums, size_t *n)
+{
+	const char **ids;
+	struct lh_entry *entry;
+	size_t i = 0;
+
+	*n = (size_t)lh_table_length(sums->names);
+	if (*n == 0)
+		return NULL;
+	ids = dr_calloc(*n, sizeof *ids);
+	lh_foreach(sums->names, entry) ids[i++] = lh_entry_k(entry);
+	return ids;
+}
+
+void
+dr_usage_sums_name_key(struct dr_usage_sums *sums, const char *id, const char *name)
+{
+	struct lh_entry *entry = lh_table_lookup_entry(sums->names, id);
+
+	DR_ASSERT(entry != NULL);
+	free((void *)lh_entry_v(entry));
+	lh_entry_set_val(entry, dr_strdup(name));
+}
+
 /* ---- writing ---- */
 
 static void
@@ -150,9 +190,11 @@ write_sums(struct dr_strbuf *out, const struct sums *s)
 
 static void
 write_group(
-    struct dr_strbuf *out, const struct dr_usage_query *q, const struct group *group)
+    struct dr_strbuf *out, const struct dr_usage_sums *sums, const struct group *group)
 {
+	const struct dr_usage_query *q = sums->query;
 	char day[DR_DAY_TEXT];
+	void *name = NULL;
 
 	dr_api_item(out);
 	dr_strbuf_addc(out, '{');
@@ -163,6 +205,10 @@ write_group(
 		dr_api_add_text(out, "model", group->model);
 	if (q->by_key)
 		dr_api_add_text(out, "key", group->key);
+	if (q->by_key) {
+		(void)lh_table_lookup_ex(sums->names, group->key, &name);
+		dr_api_add_text(out, "key_name", name);
+	}
 	write_sums(out, &group->sums);
 	dr_strbuf_addc(out, '}');
 }
@@ -195,14 +241,14 @@ forget_what_is_not_asked(struct group *group, const struct dr_usage_query *q)
 /* Days of which no row told, up to the one before `end`. */
 static void
 write_idle_days(
-    struct dr_strbuf *out, const struct dr_usage_query *q, int64_t *next, int64_t end)
+    struct dr_strbuf *out, const struct dr_usage_sums *sums, int64_t *next, int64_t end)
 {
 	char nothing[] = "";
 
 	for (; *next < end; ++*next) {
 		const struct group idle = { .day = *next, .model = nothing };
 
-		write_group(out, q, &idle);
+		write_group(out, sums, &idle);
 	}
 }
 
@@ -230,12 +276,12 @@ dr_usage_sums_write(struct dr_usage_sums *sums, struct dr_strbuf *out)
 	dr_strbuf_addc(out, '[');
 	for (i = 0; i < n; i++) {
 		if (by_day_alone)
-			write_idle_days(out, q, &next, groups[i]->day);
-		write_group(out, q, groups[i]);
+			write_idle_days(out, sums, &next, groups[i]->day);
+		write_group(out, sums, groups[i]);
 		next = groups[i]->day + 1;
 	}
 	if (by_day_alone)
-		write_idle_days(out, q, &next, q->last_day + 1);
+		write_idle_days(out, sums, &next, q->last_day + 1);
 	dr_strbuf_addc(out, ']');
 	free(groups);
 }

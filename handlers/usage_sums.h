@@ -35,6 +35,14 @@ void dr_usage_sums_add(struct dr_usage_sums *sums, const struct dr_ledger_row *r
 /* There were more groups than are kept: those that came last are in the total alone. */
 bool dr_usage_sums_overflowed(const struct dr_usage_sums *sums);
 
+/* The ids of the keys that there are groups of, each once. The list is the caller's to
+ * free; its texts are borrowed. NULL: none, or the groups are not by key. */
+const char **dr_usage_sums_keys(const struct dr_usage_sums *sums, size_t *n);
+
+/* What "key_name" says of one of them; of the others it is null. */
+void dr_usage_sums_name_key(
+    struct dr_usage_sums *sums, const char *id, const char *name);
+
 /* The members "total" and "data" of an object that is open. By day, model and key, in
  * this order; by day alone, days without use are there with zeros. */
 void dr_usage_sums_write(struct dr_usage_sums *sums, struct dr_strbuf *out);

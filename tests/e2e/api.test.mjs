@@ -272,7 +272,7 @@ test('a rotated key: both work for the grace, then the new one alone', async () 
 
 test('a deleted key is gone for good', async () => {
   const me = await login();
-  const key = await made(me);
+  const key = await made(me, { name: 'gone' });
   assert.equal((await ask(key.key)).status, 200);
   const got = await me.send('DELETE', `/api/keys/${key.id}`);
   assert.deepEqual(got.json, { object: 'key', id: key.id, deleted: true });
@@ -283,7 +283,8 @@ test('a deleted key is gone for good', async () => {
   assert.equal((await ask(key.key)).status, 401);
   assert.deepEqual((await me.get('/api/keys')).json, { object: 'list', data: [], has_more: false, next_cursor: null });
   // what it used is known on
-  await until('charged', async () => (await me.get('/api/usage?group_by=key')).json.data[0]?.key === key.id);
+  const used = await until('charged', async () => (await me.get('/api/usage?group_by=key')).json.data[0]);
+  assert.deepEqual([used.key, used.key_name], [key.id, key.name]);
 });
 
 test('an account has so many keys, however many are made at once', async () => {
@@ -318,19 +319,21 @@ test('requests are listed newest first with what they cost, refused ones too', a
   const me = await login();
   const key = await made(me, { name: 'shown' }), id = (hit) => hit.headers['request-id'];
   const good = await ask(key.key);
+  const cached = await ask(key.key, MODEL, '[[tokens in=1 out=1 cache_read=30 cache_write_5m=200 cache_write_1h=4000]]');
   const nothing = await ask(key.key, 'nothing');
   const other = await ask(key.key, OTHER);
   const failed = await ask(key.key, MODEL, '[[fault context-length]]');
   await me.send('PATCH', `/api/keys/${key.id}`, { status: 'disabled' });
   const disabled = await ask(key.key);
   assert.equal(disabled.status, 401);
-  const rows = await until('all rows', async () => { const got = (await me.get('/api/requests')).json.data; return got.length === 5 && got; });
+  const rows = await until('all rows', async () => { const got = (await me.get('/api/requests')).json.data; return got.length === 6 && got; });
   const of = (hit) => rows.find((row) => row.id === id(hit));
   const { time, first_byte_ms, ms, ...row } = of(good);
   assert.deepEqual(row, {
     object: 'request', id: id(good), key: key.id, key_name: 'shown', model: MODEL, status: 200, error: null, receipt: true, input_tokens: 1000, output_tokens: 50,
-    cache_read_input_tokens: 0, cost_usd: String(COST / 1e9), cost_nano_usd: COST, attempts: 1, estimated: false,
+    cache_read_input_tokens: 0, cache_creation_input_tokens: 0, cost_usd: String(COST / 1e9), cost_nano_usd: COST, attempts: 1, estimated: false,
   });
+  assert.deepEqual([of(cached).input_tokens, of(cached).cache_read_input_tokens, of(cached).cache_creation_input_tokens], [1, 30, 4200]);
   assert.ok(Math.abs(Date.parse(time) - Date.now()) < 60000);
   assert.ok(first_byte_ms >= 0 && ms >= first_byte_ms);
   assert.deepEqual([of(nothing).status, of(nothing).error, of(nothing).model, of(nothing).receipt, of(nothing).cost_usd], [400, 'MODEL_UNAVAILABLE', 'nothing', false, null]);
@@ -338,8 +341,8 @@ test('requests are listed newest first with what they cost, refused ones too', a
   assert.deepEqual([of(failed).status, of(failed).cost_nano_usd], [400, 0]);
   const ids = async (query) => (await me.get(`/api/requests?${query}`)).json.data.map((r) => r.id).sort();
   const sorted = (...hits) => hits.map(id).sort();
-  assert.deepEqual(await ids('status=200'), sorted(good, other));
-  assert.deepEqual(await ids('status=2xx'), sorted(good, other));
+  assert.deepEqual(await ids('status=200'), sorted(good, cached, other));
+  assert.deepEqual(await ids('status=2xx'), sorted(good, cached, other));
   assert.deepEqual(await ids('status=4xx'), sorted(nothing, failed, disabled));
   assert.deepEqual(await ids('status=error'), sorted(nothing, failed, disabled));
   assert.deepEqual(await ids('status=5xx'), []);
@@ -350,10 +353,11 @@ test('requests are listed newest first with what they cost, refused ones too', a
   // one by one
   const receipt = await me.get(`/api/requests/${id(good)}`);
   assert.equal(receipt.json.object, 'receipt');
+  assert.deepEqual([receipt.json.key, receipt.json.key_name], [key.id, 'shown']);
   assert.deepEqual(receipt.json, (await me.get(`/v1/requests/${id(good)}`)).json);
   assert.doesNotMatch(receipt.text, /secret-name/);
   const { time: when, ...bare } = (await me.get(`/api/requests/${id(nothing)}`)).json;
-  assert.deepEqual(bare, { object: 'request', id: id(nothing), key: key.id, model: 'nothing', status: 400, error: 'MODEL_UNAVAILABLE', receipt: false });
+  assert.deepEqual(bare, { object: 'request', id: id(nothing), key: key.id, key_name: 'shown', model: 'nothing', status: 400, error: 'MODEL_UNAVAILABLE', receipt: false });
   assert.equal(when, of(nothing).time);
   await refused(me.get(`/api/requests/req_${'a'.repeat(20)}${me.account}`), 404, /was not found/);
   await refused(me.get('/api/requests/nonsense'), 404, /was not found/);
