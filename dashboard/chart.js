@@ -1,7 +1,7 @@
 // chart - spend by day as bars, drawn by uPlot, and the same figures as a table. uPlot is fetched when the first chart is.
 import { h, replace } from './dom.js';
 import { on } from './store.js';
-import { day, nano, usd, count } from './format.js';
+import { count, day, nano, plural, usd } from './format.js';
 import { segmented, table } from './ui.js';
 
 let loading;
@@ -14,7 +14,15 @@ function uplot() {
   return loading;
 }
 
-const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+// A token of the theme in force: light-dark() is resolved where a colour is asked for, not in the token itself.
+function colour(name) {
+  const probe = h('span', { hidden: true });
+  probe.style.color = `var(${name})`;
+  document.body.append(probe);
+  const { color } = getComputedStyle(probe);
+  probe.remove();
+  return color;
+}
 // The height of a bar is a picture of the sum, not the sum: here a float may do.
 const height = (row) => Number(nano(row.cost_usd) / 1000n) / 1e6;
 // A mark of the axis, with the decimals that its step needs.
@@ -30,7 +38,7 @@ function tip(rows) {
         const i = chart.cursor.idx;
         box.hidden = i === null || i === undefined || !rows[i];
         if (box.hidden) return;
-        replace(box, h('span', day(rows[i].day)), h('strong', usd(rows[i].cost_usd)), h('span', `${count(rows[i].requests)} requests`));
+        replace(box, h('span', day(rows[i].day)), h('strong', usd(rows[i].cost_usd)), h('span', plural(rows[i].requests, 'request')));
         const left = chart.valToPos(i, 'x');
         box.style.setProperty('--x', `${Math.min(Math.max(left, 60), chart.over.clientWidth - 60)}px`);
       },
@@ -88,7 +96,7 @@ const dayTable = (rows) => table([
 ], [...rows].reverse(), { caption: 'Spend by day, newest first' });
 
 // The chart, and a switch to the table.
-export function chartWithTable(rows, signal) {
+export function chartWithTable(rows, zone, signal) {
   const place = h('div', spendChart(rows, signal));
-  return [place, h('div.chart-foot', segmented('Show as', [['chart', 'Chart'], ['table', 'Table']], 'chart', (as) => replace(place, as === 'chart' ? spendChart(rows, signal) : dayTable(rows))))];
+  return [place, h('div.chart-foot', h('span.small.muted', `Days of ${zone}`), segmented('Show as', [['chart', 'Chart'], ['table', 'Table']], 'chart', (as) => replace(place, as === 'chart' ? spendChart(rows, signal) : dayTable(rows))))];
 }

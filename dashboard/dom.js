@@ -1,5 +1,5 @@
 // dom - elements from data. What is given as text stays text: nothing here, and nothing elsewhere, reads HTML.
-const PROPERTIES = new Set(['value', 'checked', 'disabled', 'hidden', 'selected', 'open', 'htmlFor']);
+const PROPERTIES = new Set(['value', 'checked', 'disabled', 'hidden', 'selected', 'open', 'htmlFor', 'required']);
 
 // h('button.primary', { onclick: go, 'aria-label': 'Go' }, 'Go', icon): the attributes may be left out.
 export function h(tag, attributes, ...children) {

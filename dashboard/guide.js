@@ -181,10 +181,10 @@ const OTHERS = {
   INTERNAL: ['Gateway error', null],
 };
 
-// An error of a row, in a few words, and where in the guide it leads (null: nowhere).
-export function inShort(name) {
+// An error of a row, in a few words, and where in the guide it leads (null: nowhere). Where the model is known, it is named.
+export function inShort(name, model) {
   const entry = byName(name);
-  if (entry) return { text: entry.title.replace(/ \(\$?N\)|"X" /, ''), id: entry.id };
+  if (entry) return { text: entry.title.replace(/ \(\$?N\)/, '').replace('"X" ', () => (model ? `"${model}" ` : '')), id: entry.id };
   const [text, id] = OTHERS[String(name).toUpperCase()] ?? [String(name).toLowerCase().replaceAll('_', ' '), null];
   return { text, id };
 }

@@ -6,36 +6,42 @@ import { busy, copyButton, errorBox, field, notice, select } from './ui.js';
 import { openDialog } from './dialog.js';
 
 const DAY_MS = 86400000;
-const EXPIRY = [['', 'Never'], ['7', 'In 7 days'], ['30', 'In 30 days'], ['90', 'In 90 days'], ['365', 'In a year'], ['date', 'On a day of my choice']];
-const PERIODS = [['total', 'In all'], ['day', 'Each day'], ['month', 'Each month']];
+const EXPIRY = [['', 'Never'], ['7', 'In 7 days'], ['30', 'In 30 days'], ['90', 'In 90 days'], ['365', 'In a year'], ['date', 'At the end of a day']];
+const PERIODS = [['total', 'In total'], ['day', 'Per day'], ['month', 'Per month']];
 
 const number = (value, most, placeholder) => h('input', { type: 'number', inputmode: 'numeric', min: '1', max: String(most), step: '1', value: value ?? '', placeholder: String(placeholder ?? '') });
 
 function modelBoxes(models, chosen) {
   const some = h('div.checks', { hidden: !chosen }, models.map((model) => h('label', h('input', { type: 'checkbox', name: 'model', value: model.id, checked: chosen?.includes(model.id) ?? false }), model.id)));
   const everything = h('input', { type: 'checkbox', checked: !chosen, onchange: () => (some.hidden = everything.checked) });
-  return { everything, some, node: h('fieldset.models-field', h('legend', 'Models'), h('label.switch', everything, 'Every model, new ones too'), some) };
+  return { everything, some, node: h('fieldset.models-field', h('legend', 'Models'), h('label.switch', everything, 'All models, also future ones'), some) };
+}
+
+// The reader's own calendar: "2026-11-26".
+function localDay(at) {
+  return [at.getFullYear(), at.getMonth() + 1, at.getDate()].map((n) => String(n).padStart(2, '0')).join('-');
 }
 
 function keyForm(key, models) {
   const { config } = state;
   const expiry = key?.expires_at ? 'date' : '';
-  const day = h('input', { type: 'date', value: key?.expires_at?.slice(0, 10) ?? '', min: new Date(Date.now() + DAY_MS).toISOString().slice(0, 10), 'aria-label': 'Day of expiry', hidden: expiry !== 'date' });
+  const [today, had] = [localDay(new Date()), key?.expires_at ? localDay(new Date(key.expires_at)) : ''];
+  const day = h('input', { type: 'date', value: had, min: had && had < today ? had : today, 'aria-label': 'Day of expiry', hidden: !expiry, required: Boolean(expiry) });
   const form = {
     name: h('input', { type: 'text', maxlength: '64', autocomplete: 'off', value: key?.name ?? '', placeholder: 'laptop, ci, …' }),
     rpm: number(key?.rpm.limit, config.max_rpm, config.default_rpm),
     concurrency: number(key?.concurrency.limit, config.max_concurrency, config.default_concurrency),
     budget: h('input', { type: 'text', inputmode: 'decimal', pattern: '\\d{1,9}([.]\\d{1,9})?', autocomplete: 'off', value: key?.budget?.limit_usd ?? '', placeholder: 'none', title: 'Dollars, as 10 or 2.50' }),
     period: select(PERIODS, key?.budget?.period ?? 'total', { 'aria-label': 'Budget period' }),
-    expiry: select(EXPIRY, expiry, { onchange: (event) => (day.hidden = event.target.value !== 'date') }),
+    expiry: select(EXPIRY, expiry, { onchange: (event) => (day.required = !(day.hidden = event.target.value !== 'date')) }),
     day,
     models: modelBoxes(models, key?.models),
   };
   form.node = [
-    field('Name', form.name, { name: 'name', hint: 'For you to tell keys apart.' }),
+    field('Name', form.name, { name: 'name', hint: 'So that you can tell your keys apart.' }),
     h('div.field-pair', field('Requests per minute', form.rpm, { name: 'rpm', hint: `At most ${config.max_rpm}.` }),
-      field('At a time', form.concurrency, { name: 'concurrency', hint: `At most ${config.max_concurrency}.` })),
-    h('div.field-pair', field('Budget in USD', form.budget, { name: 'budget', hint: 'Left empty: your balance is the limit.' }), field('Budget period', form.period, { name: 'period', hint: 'When it begins anew.' })),
+      field('Concurrent requests', form.concurrency, { name: 'concurrency', hint: `At most ${config.max_concurrency}.` })),
+    h('div.field-pair', field('Budget in USD', form.budget, { name: 'budget', hint: 'Empty: no cap but your balance.' }), field('Budget period', form.period, { name: 'period', hint: `Days and months of ${state.me?.time_zone ?? 'UTC'}.` })),
     field('Expires', form.expiry, { name: 'expiry' }), day,
     form.models.node,
   ];
@@ -56,8 +62,8 @@ function readForm(form, key) {
   if (budget) put('budget_period', form.period.value, key?.budget?.period);
   if (key?.budget && budget && 'budget_period' in value) value.budget_usd = budget;
   const days = form.expiry.value;
-  const until = days === '' ? null : days === 'date' ? (form.day.value ? `${form.day.value}T23:59:59Z` : null) : new Date(Date.now() + Number(days) * DAY_MS).toISOString();
-  if (!(days === 'date' && key?.expires_at && form.day.value === key.expires_at.slice(0, 10))) put('expires_at', until, key?.expires_at ?? null);
+  const until = days === '' ? null : days === 'date' ? new Date(`${form.day.value}T23:59:59`).toISOString() : new Date(Date.now() + Number(days) * DAY_MS).toISOString();
+  if (!(days === 'date' && key?.expires_at && form.day.value === localDay(new Date(key.expires_at)))) put('expires_at', until, key?.expires_at ?? null);
   const chosen = [...form.models.some.querySelectorAll('input:checked')].map((box) => box.value);
   put('models', form.models.everything.checked ? null : chosen, key?.models ?? null);
   return value;
@@ -77,7 +83,7 @@ function formDialog(title, key, verb, send) {
           replace(trouble);
           try {
             const value = readForm(form, key);
-            if (value.models?.length === 0) return replace(trouble, notice('bad', h('p', 'Choose at least one model, or every model.')));
+            if (value.models?.length === 0) return replace(trouble, notice('bad', h('p', 'Choose at least one model, or all of them.')));
             return close(key && !Object.keys(value).length ? undefined : await send(value));
           } catch (error) {
             return replace(trouble, errorBox(error));
@@ -100,10 +106,10 @@ function formDialog(title, key, verb, send) {
 // The only time that the secret is there to be seen. It stays in this dialog and is gone with it.
 function showSecret(key, title) {
   return openDialog(title, (close) => [
-    notice('warn', h('strong', 'Copy it now. '), h('span', 'DeRouter keeps no copy that it could show again.')),
+    notice('warn', h('strong', 'Copy it now. '), h('span', 'It is not shown again: DeRouter keeps only its hash.')),
     h('div.secret', h('code', { id: 'secret', tabindex: '0' }, key.key), copyButton(key.key, 'Copy key', { words: true })),
     h('p.muted', 'Keep it out of code and chats; put it in the environment of the program that uses it.'),
-    h('div.dialog-foot', h('button.secondary', { type: 'button', onclick: () => (close(true), (location.hash = `#/start?key=${key.id}`)) }, 'Saved; to the quick start'), h('button.primary', { type: 'button', onclick: () => close(true) }, 'I have saved it')),
+    h('div.dialog-foot', h('button.secondary', { type: 'button', onclick: () => (close(true), (location.hash = `#/start?key=${key.id}`)) }, 'Saved, show the quick start'), h('button.primary', { type: 'button', onclick: () => close(true) }, 'I have saved it')),
   ], { dismissable: false });
 }
 

@@ -5,7 +5,7 @@ import { get } from './api.js';
 import { openDialog } from './dialog.js';
 import { byName, inShort } from './guide.js';
 import { copyButton, errorBox, notice, skeleton, supportLink, withSupport } from './ui.js';
-import { count, dateTime, decimals, duration, nano } from './format.js';
+import { count, decimals, duration, nano, stamp } from './format.js';
 
 const nanoUsd = (n) => h('span.money', { title: `${n} nano-dollars` }, decimals(BigInt(n), 2, 9));
 const OUTCOMES = { served: 'answered', ok: 'answered' };
@@ -17,9 +17,10 @@ function facts(pairs) {
 function errorPart(receipt) {
   if (!receipt.error) return null;
   const entry = byName(receipt.error);
-  return notice(receipt.status >= 500 ? 'bad' : 'warn', h('strong', entry?.title ?? inShort(receipt.error).text),
+  const { text } = inShort(receipt.error, receipt.model_asked ?? receipt.model);
+  return notice(receipt.status >= 500 ? 'bad' : 'warn', h('strong', text),
     entry ? h('p', entry.what, ' ', withSupport(entry.fix), ' ', h('a', { href: `#/errors/${entry.id}` }, 'In the error guide'))
-      : h('p', 'If it stays, ', supportLink(), ' with the request id.'));
+      : h('p', 'If it happens again, ', supportLink(), ' with the request id.'));
 }
 
 function attempts(list) {
@@ -39,14 +40,15 @@ const COUNTS = [
 
 function costs({ usage, price, ...receipt }) {
   if (!usage) return null;
+  if (!receipt.charge_nano_usd && Object.values(usage).every((n) => !n)) return h('p.muted', 'Nothing was counted, so it cost nothing.');
   const rows = COUNTS.filter(([name]) => usage[name] > 0 || name === 'input' || name === 'output').map(([name, label, rate]) => {
     const each = price?.[rate];
     return h('tr', h('th', { scope: 'row' }, label), h('td.num', count(usage[name])), h('td.num', each ? decimals(nano(each), 2, 9) : '–'),
-      h('td.num', each ? decimals((BigInt(usage[name]) * nano(each)) / 1000000n, 2, 6) : '–'));
+      h('td.num', each ? decimals((BigInt(usage[name]) * nano(each)) / 1000000n, 2, 9) : '–'));
   });
   if (usage.web_searches > 0) {
     const each = price?.web_search_usd;
-    rows.push(h('tr', h('th', { scope: 'row' }, 'Web searches'), h('td.num', count(usage.web_searches)), h('td.num', each ? `${decimals(nano(each), 2, 9)} each` : '–'), h('td.num', each ? decimals(BigInt(usage.web_searches) * nano(each), 2, 6) : '–')));
+    rows.push(h('tr', h('th', { scope: 'row' }, 'Web searches'), h('td.num', count(usage.web_searches)), h('td.num', each ? `${decimals(nano(each), 2, 9)} each` : '–'), h('td.num', each ? decimals(BigInt(usage.web_searches) * nano(each), 2, 9) : '–')));
   }
   const ppm = receipt.price_multiplier_ppm;
   return [h('h3', 'What it cost'), h('table.plain',
@@ -73,11 +75,11 @@ function body(receipt) {
     h('p.receipt-id', h('code', receipt.id), copyButton(receipt.id, 'Copy the request id')),
     errorPart(receipt),
     facts([
-      ['Status', String(receipt.status)],
-      ['Model', receipt.model_served && receipt.model_served !== asked ? `${asked}, served by ${receipt.model_served}` : asked],
-      ['Key', receipt.key_name || receipt.key],
+      ['Status', receipt.status ? String(receipt.status) : null],
+      ['Model', receipt.model_served && receipt.model_served !== asked ? `${asked}, answered by ${receipt.model_served}` : asked],
+      ['Key', receipt.key_name ? [receipt.key_name, ' ', h('code', receipt.key)] : h('code', receipt.key)],
       ['Route', receipt.route ? h('code', receipt.route) : null],
-      ['Received', receipt.received || receipt.time ? dateTime(receipt.received ?? receipt.time) : null],
+      ['Received', receipt.received || receipt.time ? stamp(receipt.received ?? receipt.time) : null],
       ['First byte', receipt.first_byte_ms === undefined ? null : duration(receipt.first_byte_ms)],
       ['Took', receipt.total_ms === undefined ? null : duration(receipt.total_ms)],
       ['Stream', receipt.stream === undefined ? null : receipt.stream ? 'yes' : 'no'],
@@ -86,7 +88,10 @@ function body(receipt) {
     costs(receipt),
     settled(receipt),
     receipt.price ? h('p.muted.small', `Prices of ${receipt.price.date}, in USD per million tokens.`) : null,
-    receipt.receipt === false ? h('p.muted', 'It was refused before it reached a provider: it cost nothing, so there is no receipt.') : null,
+    receipt.abandoned_nano_usd === undefined ? null : [
+      notice('warn', h('strong', 'It was abandoned'), h('p', 'The process that served it died before it could report. It was charged what had been counted until then.')),
+      facts([['Charged', nanoUsd(receipt.abandoned_nano_usd)], ['Balance afterwards', nanoUsd(receipt.balance_after_nano_usd)]])],
+    receipt.receipt === false ? h('p.muted', 'It was refused before it reached a provider. It cost nothing.') : null,
     receipt.raw_usage && typeof receipt.raw_usage === 'object' ? h('details.raw', h('summary', 'Usage as the provider reported it'), h('pre', { tabindex: '0' }, h('code', JSON.stringify(receipt.raw_usage, null, 2)))) : null,
   ];
 }

@@ -15,8 +15,10 @@ export function toast(text, kind = 'good') {
   const node = h(`div.toast.${kind}`, icon(kind === 'good' ? 'check' : 'errors'), h('span', text));
   const place = document.getElementById('toasts');
   while (place.childElementCount > 1) place.firstChild.remove();
+  if (place.matches(':popover-open')) place.hidePopover();
   place.append(node);
-  setTimeout(() => node.remove(), 5000);
+  place.showPopover(); // above a dialog that was opened later
+  setTimeout(() => (node.remove(), place.childElementCount || place.hidePopover()), 5000);
 }
 
 export async function copyText(text, what = 'Copied') {
@@ -105,11 +107,12 @@ function inCell(column, row) {
 
 // columns: [{ name, cell(row), num, main, quiet, phone }]. On a phone each row becomes a small card: its cells labelled, or,
 // when `compact`, on two lines, where phone is "end" (first line, to the right) or "hide"; when `duo`, two cells a line.
+// "named" keeps its label there; "wide" is a column for wide screens alone.
 export function table(columns, rows, { caption, rowAttributes, compact, duo } = {}) {
   return h('div.table-wrap',
     h(`table.rows${compact ? '.compact' : ''}${duo ? '.duo' : ''}`,
       caption ? h('caption.sr-only', caption) : null,
-      h('thead', h('tr', columns.map((c) => h('th', { scope: 'col', class: c.num ? 'num' : '' }, c.quiet ? h('span.sr-only', c.name) : c.name)))),
+      h('thead', h('tr', columns.map((c) => h('th', { scope: 'col', class: `${c.num ? 'num' : ''} ${c.phone === 'wide' ? 'phone-wide' : ''}` }, c.quiet ? h('span.sr-only', c.name) : c.name)))),
       h('tbody', rows.map((row) => h('tr', rowAttributes?.(row) ?? {},
         columns.map((c) => h(c.main ? 'th' : 'td', {
           scope: c.main ? 'row' : null, class: [c.num ? 'num' : '', c.quiet ? 'quiet' : '', c.wrap ? 'wrap' : '', c.phone ? `phone-${c.phone}` : ''].join(' '), 'data-label': c.quiet || c.main ? null : c.name,
@@ -175,7 +178,7 @@ export function menu(label, items) {
     onfocusout: (event) => event.relatedTarget && !box.contains(event.relatedTarget) && (box.open = false),
   },
   h('summary', { 'aria-label': label, title: label }, icon('more')),
-  h('div.menu-list', items.filter(Boolean).map(([text, act, kind]) => h('button', { type: 'button', class: kind ?? '', onclick: () => ((box.open = false), act()) }, text))));
+  h('div.menu-list', items.filter(Boolean).map(([text, act, kind]) => h('button', { type: 'button', class: kind ?? '', onclick: () => ((box.open = false), box.firstChild.focus(), act()) }, text)))); // a dialog gives the focus back to what is seen
   return box;
 }
 document.addEventListener('click', (event) => {

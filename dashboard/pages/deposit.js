@@ -2,9 +2,9 @@
 import { add, h, live, replace } from '../dom.js';
 import { icon } from '../icons.js';
 import { get, post, query } from '../api.js';
-import { poll } from '../store.js';
+import { poll, state } from '../store.js';
 import { badge, bar, busy, card, copyButton, empty, errorBox, field, heading, notice, segmented, skeleton, table, toast } from '../ui.js';
-import { ago, count, dateTime, decimals, moment, shortAddress, usd } from '../format.js';
+import { ago, confirmations, count, dateTime, decimals, moment, shortAddress, usd } from '../format.js';
 import * as wallet from '../wallet.js';
 import { noWallet, walletTrouble, wrongChain } from '../wallet-ui.js';
 import { refreshMe } from '../session.js';
@@ -19,14 +19,14 @@ const STATUS = {
   unclaimed: ['warn', 'Unclaimed', 'Sent by a wallet that no account has proved.'],
   below_min: ['plain', 'Too small', 'Below the least that is credited.'],
 };
-const HEALTH = { ok: ['good', 'Deposits are followed'], delayed: ['warn', 'Delayed'], down: ['bad', 'Chain out of reach'], unknown: ['plain', 'Not seen yet'] };
+const HEALTH = { ok: ['good', 'Watching for deposits'], delayed: ['warn', 'Delayed'], down: ['bad', 'Chain out of reach'], unknown: ['plain', 'Not checked yet'] };
 const POLICY = { blocks: (chain) => `after ${chain.confirmations} confirmations`, safe: () => 'once its block is safe', finalized: () => 'once its block is final' };
 
-const policyText = (chain) => `Credited ${(POLICY[chain.policy] ?? POLICY.blocks)(chain)}. At least ${chain.min} USDC.${chain.finalized_above ? ` Above ${chain.finalized_above} USDC once its block is final.` : ''}`;
+const policyText = (chain) => `Credited ${(POLICY[chain.policy] ?? POLICY.blocks)(chain)}${chain.finalized_above ? `; above ${chain.finalized_above} USDC once its block is final` : ''}. Less than ${chain.min} USDC is not credited.`;
 const txLink = (deposit) => (deposit.explorer_url ? h('a', { href: deposit.explorer_url, target: '_blank', rel: 'noreferrer noopener', title: `${deposit.tx}, in the block explorer` }, `${deposit.tx.slice(0, 10)}…`, icon('link')) : h('span.mono', { title: deposit.tx }, `${deposit.tx.slice(0, 10)}…`));
 
 // Deposits on their way: large, with a bar that fills.
-function underWay(list, sent) {
+function underWay(list, sent, chains) {
   const rows = list.filter((one) => one.status === 'pending');
   const unseen = sent.filter((tx) => !list.some((one) => one.tx.toLowerCase() === tx.toLowerCase()));
   if (!rows.length && !unseen.length) return null;
@@ -34,13 +34,16 @@ function underWay(list, sent) {
     unseen.map((tx) => h('div.way', h('div.way-head', h('strong', 'Sent'), badge('plain', 'Waiting for the chain')), h('p.small.muted', h('span.mono', { title: tx }, `${tx.slice(0, 18)}…`)), h('div.bar.waiting', h('span')))),
     rows.map((one) => h('div.way', { 'data-tx': one.tx },
       h('div.way-head', h('strong', usd(one.amount_usd)), badge('warn', 'Pending')),
-      h('p.small.muted', `${one.confirmations} of ${one.confirmations_needed} confirmations, seen `, ago(one.seen_at)),
-      bar(BigInt(one.confirmations), BigInt(one.confirmations_needed || 1), `${one.confirmations} of ${one.confirmations_needed} confirmations`))));
+      h('p.small.muted', `${confirmations(one, chains)}, seen `, ago(one.seen_at)),
+      one.confirmations_needed === null ? h('div.bar.waiting', { 'aria-hidden': 'true' }, h('span')) : bar(BigInt(one.confirmations), BigInt(one.confirmations_needed || 1), confirmations(one, chains)))));
 }
 
 const history = (rows, chains) => (rows.length ? table([
   { name: 'Amount', main: true, cell: (row) => usd(row.amount_usd) },
-  { name: 'Status', phone: 'end', cell: (row) => badge(...(STATUS[row.status] ?? ['plain', row.status])) },
+  { name: 'Status', phone: 'end', cell: (row) => {
+    const [kind, name, text] = STATUS[row.status] ?? ['plain', row.status];
+    return kind === 'good' || row.status === 'pending' ? badge(kind, name, text) : [badge(kind, name), h('span.small.muted', text)];
+  } },
   { name: 'Seen', cell: (row) => moment(row.seen_at) },
   { name: 'Chain', cell: (row) => chains.find((chain) => chain.chainId === row.chainId)?.name ?? row.chainId },
   { name: 'From', phone: 'hide', cell: (row) => shortAddress(row.from) },
@@ -49,8 +52,8 @@ const history = (rows, chains) => (rows.length ? table([
   : empty('No deposit yet', 'What you send is seen within seconds, credited after its confirmations, and listed here.'));
 
 function health(chain) {
-  const { state, last_ok_at, head } = chain.health ?? { state: 'unknown' };
-  return h('p.health', badge(...(HEALTH[state] ?? HEALTH.unknown)), h('span.small.muted', head ? `Block ${count(head)}` : '', last_ok_at ? [head ? ', ' : '', 'read ', ago(last_ok_at)] : ''));
+  const { state: now, last_ok_at, head } = chain.health ?? { state: 'unknown' };
+  return h('p.health', badge(...(HEALTH[now] ?? HEALTH.unknown)), h('span.small.muted', head ? `Block ${count(head)}` : '', last_ok_at ? [head ? ', ' : '', 'checked ', ago(last_ok_at)] : ''));
 }
 
 function delayed(chain) {
@@ -58,10 +61,14 @@ function delayed(chain) {
     h('p', 'What you send now is not lost; it is credited once the network can be read again.', chain.health.last_ok_at ? [' Last seen ', dateTime(chain.health.last_ok_at), '.'] : null)) : null;
 }
 
-function byHand(chain, followed) {
-  return card('Send it by hand', {},
-    notice('warn', h('strong', `Send only USDC on ${chain.name} from your login wallet; not from an exchange.`),
-      h('p', 'It is credited by the wallet that sends it. Other coins, other networks and other senders are not credited by themselves.')),
+// A deposit is known by the wallet that sends it: this says which ones count.
+function byHand(chain, linked, followed) {
+  const own = state.me?.wallet ?? linked[0];
+  const others = linked.filter((one) => one.toLowerCase() !== own?.toLowerCase());
+  return card('Send it manually', {},
+    notice('warn', h('strong', `Send only USDC on ${chain.name}, from `, shortAddress(own), ' (your login wallet); not from an exchange.'),
+      h('p', others.length ? [`Your other linked ${others.length === 1 ? 'wallet' : 'wallets'} may send too: `, others.slice(0, 5).map((one, i) => [i ? ', ' : '', shortAddress(one)]), others.length > 5 ? ' and more' : '', '. '] : null,
+        'Other tokens, other networks and other senders are not credited automatically, and tokens other than USDC may be lost. A smart-contract wallet counts on the network that it logged in on.')),
     h('dl.facts.wide',
       h('div', h('dt', 'Network'), h('dd', `${chain.name} (chain ${chain.chainId})`)),
       h('div', h('dt', 'Treasury address'), h('dd.address', h('code', { id: 'treasury' }, chain.treasury), copyButton(chain.treasury, 'Copy the treasury address'))),
@@ -117,12 +124,12 @@ export async function draw(node, { signal }) {
   const sent = [];
   let info = null;
   let watched = new Map();
-  const drawWay = live(way, ([rows, unseen]) => underWay(rows, unseen));
+  const drawWay = live(way, ([rows, unseen, chains]) => underWay(rows, unseen, chains));
   const drawPast = live(past, ([rows]) => history(rows, info?.data ?? []));
 
   async function readDeposits() {
     const { data } = await get(`/api/deposits${query({ limit: '50' })}`, { signal });
-    drawWay([data, sent]);
+    drawWay([data, sent, (info?.data ?? []).map(({ chainId, policy, finalized_above }) => ({ chainId, policy, finalized_above }))]);
     drawPast([data]);
     for (const one of data) {
       const before = watched.get(one.id);
@@ -151,8 +158,8 @@ export async function draw(node, { signal }) {
   const drawChain = live(place, ({ chains, linked }) => {
     const chain = chains[chosen] ?? chains[0];
     if (!chain) return empty('Deposits are not set up', 'The operator of this gateway credits accounts by hand.');
-    return [chains.length > 1 ? segmented('Network', chains.map((one, i) => [String(i), one.name]), String(chosen), (i) => ((chosen = Number(i)), show())) : null,
-      h('div.columns', byWallet(chain, linked, onSent), byHand(chain, followed))];
+    return h('div.stack.wide', chains.length > 1 ? segmented('Network', chains.map((one, i) => [String(i), one.name]), String(chosen), (i) => ((chosen = Number(i)), show())) : null,
+      h('div.columns', byWallet(chain, linked, onSent), byHand(chain, linked, followed)));
   });
   function show() {
     drawChain({ chains: info.data.map(({ health: _, ...chain }) => chain), linked: info.wallets, chosen });
@@ -165,7 +172,7 @@ export async function draw(node, { signal }) {
     info = await get('/api/deposit-info', { signal });
     show();
   }
-  add(node, heading('Deposit', { text: 'Prepaid in USDC. The same keys go on working the moment it is credited.' }), alarm, way, place, card('History', {}, past));
+  add(node, heading('Deposit', { text: 'Prepaid in USDC. Your keys work again the moment it is credited.' }), alarm, way, place, card('History', {}, past));
   const first = async () => {
     try {
       await readInfo();

@@ -10,24 +10,24 @@ import { createKey, editKey, rotateKey } from '../key-dialogs.js';
 
 export const title = 'Keys';
 const STATUS = { enabled: ['good', 'Enabled'], disabled: ['plain', 'Disabled'], expired: ['warn', 'Expired'] };
-const PERIOD = { total: 'in all', day: 'a day', month: 'a month' };
+const PERIOD = { total: 'in total', day: 'per day', month: 'per month' };
 
 const statusCell = (key) => [badge(...(STATUS[key.status] ?? ['plain', key.status])),
-  key.rotation ? h('span.small.muted', 'Old key works until ', dateTime(key.rotation.old_key_until)) : null,
+  key.rotation ? h('span.small.muted', 'Old secret until ', dateTime(key.rotation.old_key_until)) : null,
   key.expires_at && key.status !== 'expired' ? h('span.small.muted', 'Expires ', date(key.expires_at)) : null];
 
 function budgetCell({ budget }) {
   if (!budget) return h('span.muted', 'No budget');
   const used = nano(budget.spent_usd) + nano(budget.held_usd);
   return h('div.budget',
-    h('span', usd(budget.spent_usd), h('span.muted', ' of '), usd(budget.limit_usd), h('span.muted', ` ${PERIOD[budget.period] ?? ''}`)),
+    h('span', h('span.nowrap', usd(budget.spent_usd), h('span.muted', ' of '), usd(budget.limit_usd)), h('span.muted', ` ${PERIOD[budget.period] ?? ''}`)),
     bar(used, nano(budget.limit_usd), `${budget.spent_usd} of ${budget.limit_usd} dollars spent`),
-    budget.resets_at ? h('span.small.muted', 'Begins anew ', ahead(budget.resets_at)) : null);
+    budget.resets_at ? h('span.small.muted', 'Resets ', ahead(budget.resets_at)) : null);
 }
 
 const limitsCell = (key) => h('div.limits',
   h('span', { title: `${key.rpm.remaining} left in this minute` }, `${count(key.rpm.limit)} / min`),
-  h('span.muted', { title: `${key.concurrency.remaining} free now` }, `${key.concurrency.limit} at a time`),
+  h('span.muted', { title: `${key.concurrency.remaining} free now` }, `${key.concurrency.limit} concurrent`),
   key.models ? h('span.small.muted', { title: key.models.join(', ') }, plural(key.models.length, 'model')) : null);
 
 export async function draw(node, { signal }) {
@@ -64,8 +64,7 @@ export async function draw(node, { signal }) {
     { name: 'Status', cell: statusCell },
     { name: 'Budget', cell: budgetCell },
     { name: 'Limits', cell: limitsCell },
-    { name: 'Spent', num: true, cell: (key) => usd(key.spent_usd) },
-    { name: 'Last used', cell: (key) => ago(key.used_at) },
+    { name: 'Spent', num: true, cell: (key) => [usd(key.spent_usd), h('span.small.muted', key.used_at ? ['used ', ago(key.used_at)] : 'never used')] },
     { name: 'Actions', quiet: true, cell: actions },
   ], keys, { caption: 'API keys', rowAttributes: (key) => ({ class: key.status === 'enabled' ? '' : 'dim', 'data-id': key.id }) })
     : empty('No key yet', 'A key is what your client sends. Give each program its own: then each has its own budget, and you see who spends what.',
@@ -74,7 +73,7 @@ export async function draw(node, { signal }) {
   async function refresh() {
     drawList(await all('/api/keys', { signal }));
   }
-  add(node, heading('Keys', { text: `Up to ${state.config.max_rpm} requests a minute and ${state.config.max_concurrency} at a time for each.`, actions: [create] }), place);
+  add(node, heading('Keys', { text: `Each key: up to ${count(state.config.max_rpm)} requests per minute, ${count(state.config.max_concurrency)} at the same time.`, actions: [create] }), place);
   const first = () => refresh().catch((error) => error.name === 'AbortError' || replace(place, errorBox(error, first)));
   await first();
   poll(refresh, 15000, signal);

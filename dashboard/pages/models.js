@@ -19,7 +19,7 @@ function who({ providers }) {
   const online = providers.filter((one) => one.state === 'online').length;
   return h('details.who', h('summary', `${online} of ${providers.length} online`),
     h('ul', providers.map((one) => h('li', h('code', one.id), stateBadge(one.state),
-      one.rest ? h('span.small.muted', `rests ${one.rest}`) : null, one.wakes_at ? h('span.small.muted', 'back ', ahead(one.wakes_at)) : null))));
+      one.rest ? h('span.small.muted', `rests ${one.rest} UTC`) : null, one.wakes_at ? h('span.small.muted', 'back ', ahead(one.wakes_at)) : null))));
 }
 
 function nameCell(model) {
@@ -53,7 +53,7 @@ export async function draw(node, { signal }) {
   const fits = (model) => (choice.which === 'all' || model.state !== 'offline') &&
     [model.id, model.display_name, ...(model.aliases ?? [])].some((name) => name?.toLowerCase().includes(choice.text.toLowerCase()));
   const drawList = live(place, (list) => {
-    if (!list.length) return models.length ? empty('Nothing matches', choice.which === 'all' ? 'Try fewer letters.' : 'Nobody offers such a model at this moment. All models has every price.') : empty('No model yet', 'The operator has not set up any model.');
+    if (!list.length) return models.length ? empty('Nothing matches', choice.which === 'all' ? 'Try fewer letters.' : 'No such model is online at this moment. “All models” has every price.') : empty('No model yet', 'The operator has not set up any model.');
     const owners = [...new Set(list.map((model) => model.owned_by))];
     return owners.map((owner) => h('section', { 'aria-label': OWNERS[owner] ?? owner }, h('h2.group', OWNERS[owner] ?? owner), modelTable(list.filter((model) => model.owned_by === owner))));
   });
@@ -68,8 +68,8 @@ export async function draw(node, { signal }) {
     models = await all('/api/models', { signal });
     show();
   }
-  add(node, heading('Models', { text: 'Prices in USD per million tokens, as they are charged, and who answers at this moment.' }),
-    h('div.filters', search, segmented('Which', [['now', 'Offered now'], ['all', 'All models']], choice.which, (which) => ((choice.which = which), show()))), place);
+  add(node, heading('Models', { text: 'Prices in USD per million tokens, as they are charged, and who is online now.' }),
+    h('div.filters', search, segmented('Which', [['now', 'Online now'], ['all', 'All models']], choice.which, (which) => ((choice.which = which), show()))), place);
   const first = () => refresh().catch((error) => error.name === 'AbortError' || replace(place, errorBox(error, first)));
   await first();
   poll(refresh, 10000, signal);

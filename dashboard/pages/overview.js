@@ -4,39 +4,42 @@ import { icon } from '../icons.js';
 import { all, get } from '../api.js';
 import { state, on, poll } from '../store.js';
 import { card, empty, errorBox, heading, notice, segmented, skeleton, table } from '../ui.js';
-import { count, dateTime, decimals, duration, moment, nano, plural, short, usd } from '../format.js';
+import { dateTime, decimals, money, moment, nano, plural, short, usd } from '../format.js';
 import { chartWithTable } from '../chart.js';
-import { statusBadge } from '../rows.js';
+import { keyName, statusBadge, took } from '../rows.js';
 import { byName } from '../guide.js';
 import { refreshMe } from '../session.js';
 
 export const title = 'Overview';
 
-// Whole days that the balance lasts when each costs as much as a seventh of the last seven.
-function runway(balance, week, spent) {
+// Whole days that the balance lasts when each costs as much as the last seven did on average; of an account that is
+// younger, as much as those since it began.
+function runway(balance, week, spent, made) {
   if (balance <= 0n && spent === 0n) return { figure: '–', text: 'Begins with your first deposit.' };
   if (balance <= 0n) return { figure: 'Spent', text: 'Requests answer 402 until you deposit.' };
   if (week <= 0n) return { figure: '–', text: 'No spend in the last 7 days.' };
-  const days = (balance * 7n) / week;
-  const text = `At the pace of the last 7 days (${decimals(week / 7n)} a day).`;
+  const past = BigInt(Math.min(7, Math.max(1, Math.ceil((Date.now() - Date.parse(made)) / 86400000))));
+  const days = (balance * past) / week;
+  const text = `At the pace of ${past === 1n ? 'the last day' : `the last ${past} days`} (${money(week / past)} a day).`;
   if (days > 999n) return { figure: 'Over 2 years', text };
   if (days >= 1n) return { figure: plural(Number(days), 'day'), text };
-  return { figure: `${(balance * 7n * 24n) / week} h`, text };
+  return { figure: `${(balance * past * 24n) / week} h`, text };
 }
 
+const tokensOf = (sums) => sums.input_tokens + sums.cache_read_input_tokens + sums.cache_creation_input_tokens + sums.output_tokens;
 const figure = (label, value, text, ...more) => h('div.figure', h('dt', label), h('dd', h('span.figure-value', value), text ? h('span.figure-text', text) : null, ...more));
 
 function figures({ me, month }) {
   const balance = nano(me.balance_usd);
   const held = nano(me.held_usd);
   const week = month?.data.slice(-7).reduce((sum, row) => sum + nano(row.cost_usd), 0n);
-  const lasts = month ? runway(balance, week, nano(me.spent_usd)) : { figure: '…', text: '' };
+  const lasts = month ? runway(balance, week, nano(me.spent_usd), me.created_at) : { figure: '…', text: '' };
   return h('dl.figures',
     h('div.figure.main', h('dt', 'Balance'), h('dd', h('span.figure-value', { title: `$${me.balance_usd}` }, decimals(balance, 4, 4).slice(0, -2), h('small', decimals(balance, 4, 4).slice(-2))),
-      h('span.figure-text', 'USDC, prepaid'), h('a.button.primary', { href: '#/deposit', role: 'button' }, 'Deposit'))),
-    figure('Held', decimals(held), me.running ? `Reserved by ${plural(me.running, 'running request')}; what is not used comes back.` : 'Nothing is running.'),
+      h('span.figure-text', 'USDC, prepaid'), h('a.button.primary', { href: '#/deposit' }, 'Deposit'))),
+    figure('Held', money(held), me.running ? `Reserved by ${plural(me.running, 'running request')}; what is not used comes back.` : 'Nothing is running.'),
     figure('Runway', lasts.figure, lasts.text),
-    figure('Last 30 days', month ? usd(month.total.cost_usd) : '…', month ? `${count(month.total.requests)} requests, ${short(month.total.input_tokens + month.total.output_tokens)} tokens` : ''));
+    figure('Last 30 days', month ? usd(month.total.cost_usd) : '…', month ? `${plural(month.total.requests, 'request')}, ${short(tokensOf(month.total))} tokens` : ''));
 }
 
 function firstSteps(me, month) {
@@ -71,16 +74,16 @@ function shares(rows, name, label) {
   const list = rows.filter((row) => row.requests > 0).sort((a, b) => (nano(b.cost_usd) > nano(a.cost_usd) ? 1 : -1)).slice(0, 5);
   if (!list.length) return h('p.muted', 'Nothing yet.');
   return h('ul.shares', list.map((row) => h('li',
-    h('span.share-name', label(row[name])), h('span.num', usd(row.cost_usd)),
+    h('span.share-name', { title: label(row[name], row) }, label(row[name], row)), h('span.num', usd(row.cost_usd)),
     h('span.share-bar', { 'aria-hidden': 'true', vars: { part: `${most > 0n ? Number((nano(row.cost_usd) * 100n) / most) : 0}%` } }))));
 }
 
 const recent = (rows) => (rows.length ? table([
   { name: 'Request', main: true, cell: (row) => h('a.row-link', { href: `#/activity/${row.id}` }, row.model ?? 'no model') },
   { name: 'Time', cell: (row) => moment(row.time) },
-  { name: 'Key', cell: (row) => row.key_name || row.key },
+  { name: 'Key', cell: keyName },
   { name: 'Status', cell: statusBadge },
-  { name: 'Took', num: true, cell: (row) => duration(row.ms) },
+  { name: 'Took', num: true, cell: took },
   { name: 'Cost', num: true, phone: 'end', cell: (row) => usd(row.cost_usd, { fixed: true }) },
 ], rows, { caption: 'The last requests', compact: true }) : h('p.muted', 'No request yet.'));
 
@@ -103,7 +106,7 @@ export async function draw(node, { signal }) {
   const drawChart = live(chart, (rows) => {
     chartLife.abort();
     chartLife = new AbortController();
-    return rows.some((row) => row.requests > 0) ? chartWithTable(rows, AbortSignal.any ? AbortSignal.any([signal, chartLife.signal]) : signal)
+    return rows.some((row) => row.requests > 0) ? chartWithTable(rows, data.month.time_zone, AbortSignal.any ? AbortSignal.any([signal, chartLife.signal]) : signal)
       : empty('No spend yet', 'Every call with one of your keys shows up here within seconds.', h('a', { href: '#/start' }, 'Make a first call'));
   });
   const showChart = () => data.month && drawChart(data.month.data.slice(-Number(days)));
@@ -129,7 +132,7 @@ export async function draw(node, { signal }) {
     drawSteps([data.me, month]);
     showChart();
     replace(byModel, shares(models.data, 'model', (model) => model));
-    replace(byKey, shares(keys.data, 'key', (key) => names.get(key) ?? `${key} (deleted)`));
+    replace(byKey, shares(keys.data, 'key', (key, row) => (names.has(key) ? names.get(key) : `${row.key_name || key} (deleted)`)));
   }
 
   // The sums are read again only when there is a new request, or after a minute.

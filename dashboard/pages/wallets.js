@@ -63,7 +63,7 @@ export async function draw(node, { signal }) {
     { name: 'Wallet', main: true, cell: (row) => shortAddress(row.wallet) },
     { name: 'Began', cell: (row) => ago(row.created_at) },
     { name: 'Ends', cell: (row) => ahead(row.expires_at) },
-    { name: 'Action', quiet: true, cell: (row) => (row.current ? h('div.row-actions', badge('good', 'This one'), h('button.secondary.small', { type: 'button', 'data-key': 'log-out-here', onclick: logOut }, 'Log out'))
+    { name: 'Action', quiet: true, cell: (row) => (row.current ? h('div.row-actions', badge('good', 'This session'), h('button.secondary.small', { type: 'button', 'data-key': 'log-out-here', onclick: logOut }, 'Log out'))
       : h('div.row-actions', h('button.secondary.small', { type: 'button', 'data-key': `end-${row.id}`, 'aria-label': `End the session of ${row.wallet}`, onclick: () => end(row) }, 'End'))) },
   ], rows, { caption: 'Open sessions' }),
   rows.length > 1 ? h('div.card-foot', h('button.secondary.danger', { type: 'button', 'data-key': 'end-others', onclick: endOthers }, 'End all others')) : null]);

@@ -6,7 +6,7 @@ import { readFileSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { startStack, call, root } from './stack.mjs';
 import { startApache } from './apache.mjs';
-import { decimals, duration, nano } from '../../dashboard/format.js';
+import { confirmations, decimals, duration, money, nano } from '../../dashboard/format.js';
 import { CODES, SECTIONS, byMessage, byName, inShort } from '../../dashboard/guide.js';
 
 const dashboard = path.join(root, 'dashboard');
@@ -66,18 +66,30 @@ test('what a file asks for is there, and on the same origin', () => {
   }
 });
 
-test('money is counted in whole nano-dollars and shown rounded', () => {
+test('money is counted in whole nano-dollars and shown cut off, never rounded up', () => {
   for (const [text, value, shown] of [
-    ['0', 0n, '$0.00'], ['12.5', 12500000000n, '$12.50'], ['0.000000001', 1n, '$0.00'], ['0.00005', 50000n, '$0.0001'], ['0.00004', 40000n, '$0.00'],
-    ['-3.10004', -3100040000n, '−$3.10'], ['9007199.254740993', 9007199254740993n, '$9,007,199.2547'], ['123456789012.999999999', 123456789012999999999n, '$123,456,789,013.00'],
+    ['0', 0n, '$0.00'], ['12.5', 12500000000n, '$12.50'], ['0.000000001', 1n, '$0.00'], ['0.00005', 50000n, '$0.00'], ['0.00019', 190000n, '$0.0001'],
+    ['-3.10004', -3100040000n, '−$3.1001'], ['-0.000000001', -1n, '−$0.0001'], ['9007199.254740993', 9007199254740993n, '$9,007,199.2547'], ['123456789012.999999999', 123456789012999999999n, '$123,456,789,012.9999'],
     ['1e5', 0n, '$0.00'], [null, 0n, '$0.00'],
   ]) {
     assert.equal(nano(text), value, text);
     assert.equal(decimals(value), shown, text);
   }
+  assert.equal(decimals(19985000000n, 2, 2), '$19.98'); // what the corner of each page says of a balance
+  assert.equal(decimals(-19985000000n, 2, 2), '−$19.99');
+  assert.deepEqual([3750000n, 24000n, 999n, -999n, 0n, 2622219999n].map(money), ['$0.00375', '$0.000024', '<$0.000001', '−<$0.000001', '$0.00', '$2.6222']);
   assert.equal(decimals(7500000n, 2, 9), '$0.0075');
   assert.equal(decimals(nano('3'), 2, 9), '$3.00');
   assert.deepEqual([0, 999, 1000, 61000, null].map(duration), ['0 ms', '999 ms', '1.00 s', '1 min 1 s', '–']);
+});
+
+test('a deposit says what it waits for, a number of confirmations or the word of the chain', () => {
+  const chains = [{ chainId: 1, policy: 'safe', finalized_above: '100' }, { chainId: 2, policy: 'blocks', finalized_above: '100' }];
+  const says = (chainId, amount_usd, needed, have = 3) => confirmations({ chainId, amount_usd, confirmations: have, confirmations_needed: needed }, chains);
+  assert.equal(says(2, '20', 4), '3 of 4 confirmations');
+  assert.equal(says(2, '100.5', null), '3 confirmations; credited once its block is final');
+  assert.equal(says(1, '100', null, 1), '1 confirmation; credited once its block is safe');
+  assert.equal(says(1, '100.000001', null), '3 confirmations; credited once its block is final');
 });
 
 test('every error that a caller can meet has words, and the guide is found by name and by message', () => {

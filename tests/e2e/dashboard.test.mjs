@@ -4,16 +4,20 @@ import test, { before, after } from 'node:test';
 import assert from 'node:assert/strict';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
 import path from 'node:path';
 import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts';
 import { build, startStack, call, root, until } from './stack.mjs';
 import { FAST, TREASURY, startChain, chainRow, usdc } from './chain.mjs';
 import { startBrowser, startWallet } from './browser.mjs';
 
+const exec = promisify(execFile);
 const CHAIN = 31337;
 const MODEL = 'claude-sonnet-4-6'; // 3.00 in, 15.00 out
 const PICTURES = process.env.DASHBOARD_PICTURES || path.join(build, 'dashboard-pictures');
-let stack, chain, dir, browser, wallet, page, context, apiKey;
+const LONG_NAME = 'production backend, Frankfurt (do not rotate it)';
+let stack, chain, dir, browser, wallet, page, context, apiKey, otherKey;
 
 before(async () => {
   dir = await mkdtemp(path.join(os.tmpdir(), 'derouter-dashboard-'));
@@ -109,6 +113,26 @@ test('a key with a budget of one dollar is made and shown once', async () => {
   await page.shows('laptop');
   await page.shows('120 / min');
   assert.doesNotMatch(await page.content(), new RegExp(apiKey));
+  // One with a long name and all there is to say of a key; it ends with the day of the reader's own calendar.
+  await page.emulateTimezone('Asia/Tokyo');
+  await page.press('New key');
+  await page.fill('Name', LONG_NAME);
+  await page.fill('Budget in USD', '123456.789');
+  await page.select('select[name="period"]', 'month');
+  await page.select('select[name="expiry"]', 'date');
+  await page.press('Make key');
+  assert.equal(await page.$eval('input[type="date"]', (node) => node.validity.valueMissing), true); // no day is not "never"
+  await page.$eval('input[type="date"]', (node) => (node.value = '2031-12-31'));
+  await page.press('Make key');
+  otherKey = await (await page.waitForSelector('#secret')).evaluate((node) => node.textContent);
+  await page.press('I have saved it');
+  await page.shows('Expires 31 Dec 2031');
+  const long = (await page.evaluate(() => fetch('/api/keys').then((answer) => answer.json()))).data.find(({ name }) => name === LONG_NAME);
+  assert.equal(long.expires_at, '2031-12-31T14:59:59.000Z');
+  await page.press(`Edit ${LONG_NAME}`);
+  assert.equal(await (await page.waitForSelector('input[type="date"]')).evaluate((node) => node.value), '2031-12-31');
+  await page.keyboard.press('Escape');
+  await page.emulateTimezone(null);
   await looks('keys');
 });
 
@@ -119,7 +143,9 @@ test('out of credits, deposit, pending, credited: the same key answers again', a
   await page.open('#/activity');
   await page.shows('402 Insufficient balance');
   await page.open('#/deposit');
-  await page.shows('Send only USDC on Anvil from your login wallet; not from an exchange.');
+  const { address } = wallet.account;
+  await page.shows(`Send only USDC on Anvil, from ${address.slice(0, 6)}…${address.slice(-4)} (your login wallet); not from an exchange.`);
+  await page.shows('Less than 0.1 USDC is not credited.');
   assert.equal(await page.$eval('#treasury', (node) => node.textContent).then((text) => text.toLowerCase()), TREASURY.toLowerCase());
   await looks('deposit-empty');
   wallet.reject = true;
@@ -155,6 +181,8 @@ test('a request is found by its id, its receipt adds up, errors lead to the guid
   await page.shows('What it cost');
   const receipt = await page.text('dialog');
   assert.ok(receipt.includes(id));
+  assert.match(receipt, new RegExp(`Key laptop ${apiKey.split('-').at(-2)}`));
+  assert.match(receipt, /Received \d+ \w+ \d{4}, \d\d:\d\d:\d\d UTC/);
   assert.match(receipt, /Input 2,000 \$3\.00 \$0\.006/);
   assert.match(receipt, /Output 100 \$15\.00 \$0\.0015/);
   assert.match(receipt, /Charged \$0\.0075/);
@@ -170,11 +198,14 @@ test('a request is found by its id, its receipt adds up, errors lead to the guid
   assert.equal(await page.evaluate(() => document.activeElement.id), 'e-overloaded');
   await page.open('#/activity');
   await page.shows('Live');
-  const next = (await ask()).headers['request-id']; // comes in by itself
+  const next = (await ask(undefined, otherKey)).headers['request-id']; // comes in by itself
   await page.waitForSelector(`tr[data-id="${next}"]`);
+  await page.shows(/^Balance \$19\.98$/, '.balance-pill'); // 19.985 is not yet 19.99
   await looks('activity');
   await page.open('#/activity/ledger');
-  await page.shows('+$20.0000');
+  await page.shows('+$20.000000');
+  await page.shows('−$0.003750');
+  await page.shows('$19.985000');
   await looks('ledger');
   const csv = await page.evaluate(() => fetch('/api/ledger.csv').then((answer) => answer.text()));
   assert.ok(csv.includes(id));
@@ -183,20 +214,30 @@ test('a request is found by its id, its receipt adds up, errors lead to the guid
 test('the overview counts it; models, wallets, quick start and guide are there', async () => {
   await page.open('#/overview');
   await page.waitForSelector('.chart canvas');
-  await page.shows('At the pace of the last 7 days');
+  await page.shows('At the pace of the last day');
   await looks('overview');
   await page.$$eval('.chart-foot label', (labels) => labels.find((label) => label.textContent === 'Table').click());
   await page.waitForSelector('.card table caption');
   await page.open('#/models');
   await page.shows(MODEL);
   await (await page.waitForSelector(`tr[data-id="${MODEL}"] details.who summary`)).click();
-  assert.match(await page.text(`tr[data-id="${MODEL}"]`), /p_[0-9a-f]{8}.*rests 22:00-06:00/s);
+  assert.match(await page.text(`tr[data-id="${MODEL}"]`), /p_[0-9a-f]{8}.*rests 22:00-06:00 UTC/s);
   assert.match(await page.text(`tr[data-id="${MODEL}"]`), /\$3\.00 \$15\.00/);
   await looks('models');
-  await page.open('#/start');
+  await page.open(`#/start?key=${apiKey.split('-').at(-2)}`);
   await page.shows(`curl ${stack.nginx}/v1/messages`);
   await page.shows('# laptop');
   await looks('start');
+  // each of them works as it is pasted, once the key is in the environment
+  const snippets = () => page.$$eval('[role="tabpanel"] .snippet pre', (nodes) => nodes.map((node) => node.textContent));
+  const run = (program, words) => exec(program, words, { cwd: import.meta.dirname, env: { ...process.env, DEROUTER_API_KEY: apiKey } });
+  for (const text of await snippets()) assert.match((await run('sh', ['-c', text])).stdout, /"role":"assistant"/);
+  for (const client of ['Anthropic SDK', 'OpenAI SDK']) {
+    await page.press(client, 'tab');
+    const [js, py] = await snippets();
+    assert.match((await run(process.execPath, ['--input-type=module', '-e', js])).stdout, /\S/);
+    await run('python3', ['-c', 'import ast, sys; ast.parse(sys.argv[1])', py]);
+  }
   for (const [client, text] of [['Anthropic SDK', `baseURL: '${stack.nginx}'`], ['OpenAI SDK', `baseURL: '${stack.nginx}/v1'`], ['claude-code', `ANTHROPIC_BASE_URL=${stack.nginx}`], ['codex', 'wire_api = "responses"']]) {
     await page.press(client, 'tab');
     await page.shows(text);
@@ -250,12 +291,10 @@ test('a budget that is spent is said so, a disabled key is answered 401, an enab
   await page.fill('Budget in USD', '5');
   await page.press('Save');
   await until('the budget is raised', async () => (await ask()).status === 200);
-  const menu = (verb) => until(`${verb} in the menu`, async () => {
-    await page.$eval(`tr[data-id="${id}"] details.menu`, (box) => (box.open = true));
-    const item = await page.$(`tr[data-id="${id}"] .menu-list ::-p-aria([name="${verb}"][role="button"])`);
-    await item.click();
-    return true;
-  });
+  const menu = async (verb) => {
+    await page.press('More for laptop', 'DisclosureTriangle');
+    await page.press(verb);
+  };
   await menu('Disable');
   await page.press('Disable key');
   await page.shows('Disabled', `tr[data-id="${id}"]`);
@@ -273,8 +312,10 @@ test('a budget that is spent is said so, a disabled key is answered 401, an enab
   assert.equal((await ask()).status, 200); // within its grace
   await menu('Delete');
   await page.press('Delete key');
-  await page.shows('No key yet');
+  await until('it is gone', async () => !(await page.$(`tr[data-id="${id}"]`)));
   assert.equal((await ask(undefined, rotated)).status, 401);
+  await page.open('#/overview');
+  await page.shows('laptop (deleted)');
 });
 
 test('by keyboard alone: skip link, tabs, a dialog that keeps and gives back the focus; the theme stays', async () => {
@@ -290,7 +331,7 @@ test('by keyboard alone: skip link, tabs, a dialog that keeps and gives back the
   assert.equal(await focused(), 'codex');
   await page.shows('wire_api = "responses"');
   await page.evaluate(() => (location.hash = '#/keys'));
-  await page.shows('No key yet');
+  await page.shows(LONG_NAME);
   await until('the heading has the focus', async () => (await focused()) === 'Keys');
   await page.keyboard.press('Tab');
   assert.equal(await focused(), 'New key');
@@ -303,9 +344,20 @@ test('by keyboard alone: skip link, tabs, a dialog that keeps and gives back the
   await page.keyboard.press('Escape');
   await until('the dialog is gone', async () => !(await page.$('dialog')));
   await until('the focus is back', async () => (await focused()) === 'New key');
+  // of a dialog behind a menu it goes back to the menu
+  await page.focus('details.menu summary');
+  await page.keyboard.press('Enter');
+  await page.keyboard.press('Tab');
+  assert.equal(await focused(), 'Disable');
+  await page.keyboard.press('Enter');
+  await page.waitForSelector('dialog');
+  await page.evaluate(() => import('/ui.js').then((ui) => ui.toast('seen')));
+  assert.equal(await page.$eval('#toasts', (node) => node.matches(':popover-open')), true); // above the dialog
+  await page.keyboard.press('Escape');
+  await until('the menu has the focus', async () => page.evaluate(() => document.activeElement.matches('details.menu:not([open]) > summary')));
   await page.press('Switch to dark');
   await page.reload();
-  await page.shows('No key yet');
+  await page.shows(LONG_NAME);
   assert.equal(await page.evaluate(() => getComputedStyle(document.documentElement).colorScheme), 'dark');
   await page.press('Switch to light');
   await page.setViewport({ width: 320, height: 700 });
@@ -322,9 +374,11 @@ test('offline is said, and goes by itself', async () => {
   await page.shows(MODEL);
   await page.setOfflineMode(true);
   await page.shows('You are offline');
+  await page.shows('Paused', '.live');
   await looks('offline');
   await page.setOfflineMode(false);
   await until('online again', async () => !(await page.text()).includes('You are offline'));
+  await page.shows('Live', '.live');
 });
 
 test('late deposits are said on the overview', async () => {
