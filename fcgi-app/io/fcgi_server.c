@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -49,6 +50,19 @@ is_harmless(int error)
 	return error == EINTR || error == ECONNABORTED || error == EPROTO;
 }
 
+/*
+ * Whether accept() waits is a property of the socket, which others hold too: systemd
+ * makes it wait again whenever it runs anything for the unit (StandardInput=socket),
+ * the `kill` of a reload too.
+ */
+static void
+refuse_to_wait(const struct dr_fcgi *server)
+{
+	int on = 1;
+
+	(void)ioctl(server->listen_fd, FIONBIO, &on);
+}
+
 /* False: there is nobody left to accept for now. */
 static bool
 accept_one(struct dr_fcgi *server)
@@ -81,6 +95,7 @@ on_newcomers(void *arg, unsigned bits)
 
 	(void)bits;
 	DR_CHECK(server, DR_FCGI_MAGIC);
+	refuse_to_wait(server);
 	for (unsigned i = 0; i < ACCEPTS_A_TURN && has_room(server); i++)
 		if (!accept_one(server))
 			break;
@@ -205,6 +220,7 @@ dr_fcgi_stop_accepting(struct dr_fcgi *server)
 		return;
 	server->stopping = true;
 	/* Who is in the backlog has been promised an answer. */
+	refuse_to_wait(server);
 	while (has_room(server) && accept_one(server))
 		;
 	close_listener(server);

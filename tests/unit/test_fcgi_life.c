@@ -202,6 +202,32 @@ out_of_descriptors_it_waits_without_spinning(void **state)
 	dr_log_set_level(DR_LOG_INFO);
 }
 
+/* As systemd does at each reload of a unit with StandardInput=socket. */
+static void
+let_the_socket_wait(void)
+{
+	int flags = fcntl(rig.listen_fd, F_GETFL);
+
+	assert_int_equal(fcntl(rig.listen_fd, F_SETFL, flags & ~O_NONBLOCK), 0);
+}
+
+static void
+a_socket_that_others_make_wait_holds_nobody_up(void **state)
+{
+	struct client c;
+
+	(void)state;
+	alarm(DEADLINE_MS / 1000); /* else it would wait in accept() for ever */
+	let_the_socket_wait();
+	client_open(&c);
+	exchange(&c, 1, true, "{}", 2);
+	let_the_socket_wait();
+	dr_fcgi_stop_accepting(rig.server);
+	AWAIT_EOF(&c);
+	alarm(0);
+	client_close(&c);
+}
+
 /* ---- the end ---- */
 
 static void
@@ -372,6 +398,7 @@ main(void)
 		TEST(a_broken_off_answer_has_no_end),
 		TEST(a_full_server_lets_newcomers_wait),
 		TEST(out_of_descriptors_it_waits_without_spinning),
+		TEST(a_socket_that_others_make_wait_holds_nobody_up),
 		TEST(draining_serves_what_has_come_and_closes_the_rest),
 		TEST(freeing_the_server_tells_every_running_request),
 		TEST(the_server_may_be_freed_inside_its_callbacks),
