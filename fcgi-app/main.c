@@ -200,14 +200,8 @@ main(int argc, char **argv)
 
 	dr_mem_tune();
 	read_options(&p, argc, argv);
+	if (p.only_check)
+		return dr_start_test(&p.source);
 	config = dr_start_load(&p.source);
-	if (config == NULL)
-		return 1;
-	if (p.only_check) {
-		dr_config_unref(&config);
-		fprintf(stderr, "%s: the configuration is fine\n",
-		    p.source.path != NULL ? p.source.path : "built-in values");
-		return 0;
-	}
-	return serve(&p, config);
+	return config != NULL ? serve(&p, config) : 1;
 }

@@ -1,4 +1,5 @@
 #!/bin/sh
 # What Apache's mod_fcgid starts on shared hosting (htaccess): one responder, its socket on descriptor 0.
-# Put your own paths here; the configuration belongs outside the folder that Apache serves.
-exec "$HOME/derouter/bin/derouter-fcgi" -c "$HOME/derouter/derouter.conf"
+# Put your own path here (Apache tells no $HOME); the configuration belongs outside the folder that Apache serves.
+home=/home/you
+exec "$home/derouter/bin/derouter-fcgi" -c "$home/derouter/derouter.conf"

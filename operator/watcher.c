@@ -255,13 +255,13 @@ main(int argc, char **argv)
 
 	dr_mem_tune();
 	read_options(&p, argc, argv);
+	if (p.only_check)
+		return dr_start_test(&p.source);
 	w->config = dr_start_load(&p.source);
 	if (w->config == NULL)
 		return 1;
-	if (p.only_check)
-		fprintf(stderr, "%s: the configuration is fine\n",
-		    p.source.path != NULL ? p.source.path : "built-in values");
-	else if (dr_start_guard(), open_parts(w))
+	dr_start_guard();
+	if (open_parts(w))
 		run(&p);
 	else
 		w->failed = true;

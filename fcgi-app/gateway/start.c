@@ -12,6 +12,8 @@
 #include <sys/prctl.h>
 
 #include "base/log.h"
+#include "base/mem.h"
+#include "io/crypto.h"
 
 /* ---- the configuration ---- */
 
@@ -64,6 +66,28 @@ dr_start_reload(const struct dr_start_source *source)
 		dr_log_error(
 		    config, "reload refused: the old configuration stays in force");
 	return config;
+}
+
+int
+dr_start_test(const struct dr_start_source *source)
+{
+	struct dr_config *config = dr_start_load(source);
+	struct dr_seal_key key;
+	char err[256];
+	bool ok;
+
+	if (config == NULL)
+		return 1;
+	ok =
+	    dr_seal_key_load(config->settings->secrets_key_file, &key, err, sizeof err);
+	dr_wipe(&key, sizeof key);
+	dr_config_unref(&config);
+	if (ok)
+		fprintf(stderr, "%s: the configuration is fine\n",
+		    source->path != NULL ? source->path : "built-in values");
+	else
+		fprintf(stderr, "secrets_key_file: %s\n", err);
+	return ok ? 0 : 1;
 }
 
 /* ---- log and store ---- */

@@ -28,6 +28,12 @@ void dr_start_assign(struct dr_start_source *source, const char *text);
 struct dr_config *dr_start_load(const struct dr_start_source *source) DR_MUSTCHECK;
 struct dr_config *dr_start_reload(const struct dr_start_source *source) DR_MUSTCHECK;
 
+/*
+ * What -t does: is the configuration good, the file of secrets_key_file too? Tells it
+ * on standard error. The program's exit status: 0 yes, 1 no.
+ */
+int dr_start_test(const struct dr_start_source *source) DR_MUSTCHECK;
+
 /* Lines go to log_file from now on. False: said on standard error. */
 bool dr_start_log(const struct dr_settings *settings) DR_MUSTCHECK;
 

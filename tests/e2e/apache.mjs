@@ -60,7 +60,7 @@ export async function startSharedHosting(stack) {
   await chmod(stack.state, 0o755);
   await chmod(stack.redisSocket, 0o777);
   await writeFile(path.join(site, '.htaccess'), await shipped('htaccess'));
-  await writeFile(path.join(site, 'derouter.fcgi'), (await shipped('derouter.fcgi')).replaceAll('$HOME', home), { mode: 0o755 });
+  await writeFile(path.join(site, 'derouter.fcgi'), (await shipped('derouter.fcgi')).replace('/home/you', home), { mode: 0o755 });
   await copyFile(path.join(build, 'derouter-fcgi'), path.join(home, 'derouter/bin/derouter-fcgi'));
   await copyFile(path.join(stack.state, 'secrets.key'), path.join(home, 'derouter/secrets.key'));
   await copyFile(path.join(root, 'config/models.json'), path.join(home, 'derouter/models.json'));

@@ -249,7 +249,14 @@ async function startLighttpd(stack) {
   const servers = Array.from({ length: stack.workers }, (_, i) =>
     `    ( "socket" => "${stack.state}/worker-${i + 1}.sock", "check-local" => "disable" )`).join(',\n');
   const text = readFileSync(path.join(root, 'nginx-example/lighttpd.conf'), 'utf8')
-    .replaceAll('@STATE@', dir).replaceAll('@DASHBOARD@', path.join(root, 'dashboard')).replaceAll('@PORT@', String(port)).replaceAll('@SERVERS@', servers);
+    .replace(/( *\( "socket" => .*\n)+/, `${servers}\n`)
+    .replace(/^server\.(user|group)name = .*\n/gm, '') // it keeps the rights of who runs the tests
+    .replace('server.port = 8080', `server.port = ${port}`)
+    .replace('/run/lighttpd.pid', `${dir}/lighttpd.pid`)
+    .replace('/var/log/lighttpd/error.log', `${dir}/lighttpd-error.log`)
+    .replace('/var/cache/lighttpd/uploads', `${dir}/tmp-body`)
+    .replaceAll('/etc/lighttpd/errors', `${dir}/errors`)
+    .replaceAll('/usr/local/share/derouter/dashboard', path.join(root, 'dashboard'));
   await writeFile(path.join(dir, 'lighttpd.conf'), text);
   stack.lighttpdProcess = spawn('lighttpd', ['-D', '-f', path.join(dir, 'lighttpd.conf')], {
     stdio: 'ignore',

@@ -52,6 +52,7 @@ wrong_words_are_named(void **state)
 	} rows[] = {
 		{ "-t", "derouter.conf: the configuration is fine", 0 },
 		{ "--set watcher_ttl=1 -t", "watcher_ttl", 1 },
+		{ "--set secrets_key_file=nowhere -t", "nowhere", 1 },
 		{ "--once moon", "--once: there is no duty \"moon\"", 2 },
 		{ "beat", "unexpected argument \"beat\"", 2 },
 		{ "--once beat beat", "unexpected argument \"beat\"", 2 },
