@@ -163,6 +163,9 @@ check_times(struct dr_setting_load *load)
 	/* else what is still read on would be booked as abandoned */
 	if (s->drain_on_abort > 0 && s->drain_on_abort >= s->sweep_after)
 		MISTAKE(load, drain_on_abort, "must be shorter than sweep_after");
+	/* else what is told again after an outage has no receipt that knows it */
+	if (s->trace_ttl < 4 * s->settlement_keep)
+		MISTAKE(load, trace_ttl, "must be at least 4 times settlement_keep");
 	if (s->cooldown_max < s->cooldown)
 		MISTAKE(load, cooldown_max, "must not be shorter than cooldown");
 	/* else one that is only slow would be counted as ended again and again */

@@ -91,6 +91,7 @@ DR_UNIT_TESTS = \
 	tests/unit/test_settle \
 	tests/unit/test_spool \
 	tests/unit/test_spool_race \
+	tests/unit/test_spool_record \
 	tests/unit/test_sse \
 	tests/unit/test_store \
 	tests/unit/test_store_aof \

@@ -17,8 +17,6 @@
 #include "gateway/script_args.h"
 #include "scripts/scripts.h"
 
-#define DAY_MS INT64_C(86400000)
-
 /* ---- keys in use ---- */
 
 /* FNV-1a. Two keys with one hash cost a provider's slot taken early and given back, no
@@ -285,23 +283,12 @@ dr_admission_new(struct dr_loop *loop, struct dr_store *store)
 	return admission;
 }
 
-/*
- * A settlement this old may still be booked: the receipt that says whether it is has a
- * day to live, or half of its life where that is shorter.
- */
-static int64_t
-most_age_ms(int64_t trace_ttl_ms)
-{
-	return trace_ttl_ms > 2 * DAY_MS ? trace_ttl_ms - DAY_MS : trace_ttl_ms / 2;
-}
-
 bool
 dr_admission_spool(struct dr_admission *admission, const char *dir, uint64_t most_bytes,
-    int64_t trace_ttl_ms, int64_t keep_ms, char *err, size_t err_size)
+    int64_t keep_ms, char *err, size_t err_size)
 {
 	struct dr_spool_options options = { .dir = dir,
 		.most_bytes = most_bytes,
-		.most_age_ms = most_age_ms(trace_ttl_ms),
 		.send = dr_settlement_from_spool,
 		.arg = admission };
 

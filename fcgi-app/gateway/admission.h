@@ -39,8 +39,7 @@ struct dr_admission *dr_admission_new(
  * line in err. Without a spool an outage loses charges, which is for tests.
  */
 bool dr_admission_spool(struct dr_admission *admission, const char *dir,
-    uint64_t most_bytes, int64_t trace_ttl_ms, int64_t keep_ms, char *err,
-    size_t err_size) DR_MUSTCHECK;
+    uint64_t most_bytes, int64_t keep_ms, char *err, size_t err_size) DR_MUSTCHECK;
 /* False: what is charged now could not be kept through an outage. Take no paid request.
  */
 bool dr_admission_can_record(const struct dr_admission *admission);

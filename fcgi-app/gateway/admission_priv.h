@@ -95,7 +95,8 @@ void dr_booking_give_back(struct dr_booking *booking);
 /* Redis is there: what waits in the spool, and what another Redis may not have. */
 void dr_settlements_resend(struct dr_admission *admission);
 /* dr_spool_options.send; arg is the admission. */
-bool dr_settlement_from_spool(void *arg, const char *payload, size_t len);
+enum dr_spool_sending dr_settlement_from_spool(
+    void *arg, const char *payload, size_t len, int64_t age_ms);
 /* The admission goes: what is under way goes to the spool. */
 void dr_settlements_orphan(struct dr_admission *admission);
 

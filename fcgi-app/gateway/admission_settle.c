@@ -11,6 +11,7 @@
  */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -21,8 +22,10 @@
 #include "gateway/script_args.h"
 #include "scripts/scripts.h"
 
-#define N_KEYS 6
-#define N_ARGS 20
+#define N_KEYS       6
+#define N_ARGS       20
+#define RECEIPT_LIFE 5 /* which of them, from 0 */
+#define DAY_MS       INT64_C(86400000)
 
 struct settlement {
 	unsigned magic;
@@ -283,18 +286,40 @@ send(struct dr_admission *admission, struct settlement *s)
 	    DR_N_ELEMENTS(s->list), &s->call);
 }
 
-bool
-dr_settlement_from_spool(void *arg, const char *payload, size_t len)
+/*
+ * A settlement may be booked for as long as the receipt that says whether it is has a
+ * day to live, or half of its life where that is shorter. It lives as long as the
+ * settlement says, whatever the setting is by now.
+ */
+static bool
+is_too_old(const struct settlement *s, int64_t age_ms)
+{
+	const struct dr_arg *life = &s->list[N_KEYS + RECEIPT_LIFE];
+	char text[24];
+	int64_t ttl_ms;
+
+	snprintf(text, sizeof text, "%.*s", (int)life->len, life->data);
+	ttl_ms = strtoll(text, NULL, 10);
+	return age_ms > (ttl_ms > 2 * DAY_MS ? ttl_ms - DAY_MS : ttl_ms / 2);
+}
+
+enum dr_spool_sending
+dr_settlement_from_spool(void *arg, const char *payload, size_t len, int64_t age_ms)
 {
 	struct dr_admission *admission = arg;
 	struct settlement *s = unpack(admission, payload, len);
 
 	DR_CHECK(admission, DR_ADMISSION_MAGIC);
 	if (s == NULL)
-		return false;
+		return DR_SPOOL_UNREADABLE;
+	if (is_too_old(s, age_ms)) {
+		lose(s, "it waited for too long");
+		DR_FREE(s);
+		return DR_SPOOL_TOO_OLD;
+	}
 	s->from_spool = true;
 	send(admission, s);
-	return true;
+	return DR_SPOOL_SENDING;
 }
 
 void

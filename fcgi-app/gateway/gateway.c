@@ -80,7 +80,7 @@ dr_gateway_new(struct dr_loop *loop, struct dr_config *config, int listen_fd,
 	gw->http = dr_http_new(loop, &http);
 	gw->admission = dr_admission_new(loop, gw->store);
 	if (!dr_admission_spool(gw->admission, s->spool_dir, (uint64_t)s->spool_max,
-		s->trace_ttl, s->settlement_keep, err, sizeof err)) {
+		s->settlement_keep, err, sizeof err)) {
 		dr_log_error(main, "%s", err);
 		goto fail;
 	}

@@ -52,10 +52,10 @@ write_out(struct dr_work *work)
 {
 	struct dr_spool *spool = DR_CONTAINER_OF(work, struct dr_spool, work);
 
-	spool->write_error = 0;
+	spool->outcome = 0;
 	if (!write_all(spool->fd, spool->writing.data, spool->writing.len) ||
 	    fdatasync(spool->fd) != 0)
-		spool->write_error = errno;
+		spool->outcome = errno;
 }
 
 /* Half a batch must not stay: it is written again as a whole. */
@@ -65,7 +65,7 @@ write_failed(struct dr_spool *spool)
 	if (ftruncate(spool->fd, (off_t)spool->size) != 0)
 		dr_log_error(admission, "%s: cannot be cut back to %llu bytes: %s",
 		    spool->path, (unsigned long long)spool->size, strerror(errno));
-	if (!spool->broken)
+	if (!spool->broken) /* once, until a write goes well again */
 		dr_log_error(admission,
 		    "%s: %s: charges wait in memory, new paid requests are refused",
 		    spool->path, strerror(spool->write_error));
@@ -92,6 +92,7 @@ wrote(struct dr_work *work)
 	struct dr_spool *spool = DR_CONTAINER_OF(work, struct dr_spool, work);
 
 	DR_CHECK(spool, DR_SPOOL_MAGIC);
+	spool->write_error = spool->outcome;
 	if (spool->write_error != 0) {
 		write_failed(spool); /* the watch tries again */
 		return;
@@ -238,6 +239,33 @@ open_own(struct dr_spool *spool, char *err, size_t err_size)
 		return true;
 	snprintf(
 	    err, err_size, "spool_dir: %s: %s", spool->options.dir, strerror(errno));
+	return false;
+}
+
+bool
+dr_spool_begin_anew(struct dr_spool *spool, const char *aside)
+{
+	char *path = spool->path;
+	int fd = spool->fd, why;
+
+	DR_ASSERT(!spool->work.running);
+	if (make_own(spool) && rename(path, aside) == 0) {
+		close(fd); /* and its lock: nobody adopts that name */
+		free(path);
+		spool->size = 0;
+		spool->told_full = false;
+		return true;
+	}
+	why = errno;
+	if (spool->path != path) { /* the new one was made */
+		unlink(spool->path);
+		free(spool->path);
+	}
+	if (spool->fd >= 0 && spool->fd != fd)
+		close(spool->fd);
+	spool->fd = fd;
+	spool->path = path;
+	errno = why;
 	return false;
 }
 

@@ -9,7 +9,8 @@
  * must be idempotent.
  *
  * A record that is torn or damaged is reported with file and byte, and the whole ones
- * around it are replayed. One older than `most_age_ms` is reported and not replayed.
+ * around it are replayed. One that is too old for whoever sends it is not replayed. The
+ * files of both are kept, under a name that nobody adopts.
  *
  * Units:  bytes, ms.
  * Errors: logged, with the file. No callback comes from inside a call but `send`.
@@ -27,16 +28,22 @@
 
 struct dr_spool; /* opaque: one per process */
 
+enum dr_spool_sending {
+	DR_SPOOL_SENDING,   /* it is under way */
+	DR_SPOOL_TOO_OLD,   /* what would tell that it arrived before may be gone */
+	DR_SPOOL_UNREADABLE /* nothing that was ever kept here */
+};
+
 struct dr_spool_options {
 	const char *dir;     /* made with mode 0700 where it is missing; copied */
 	uint64_t most_bytes; /* of the own file */
-	int64_t most_age_ms; /* of a record that is still replayed */
 	/*
-	 * Send this record again, and tell by dr_spool_sent() what became of it; not
-	 * from inside this call. False: it cannot be read, say so in the log; it is
-	 * skipped.
+	 * Send this record again, which was kept so long ago, and tell by
+	 * dr_spool_sent() what became of it; not from inside this call. Else it is
+	 * skipped, and reported with its place.
 	 */
-	bool (*send)(void *arg, const char *payload, size_t len);
+	enum dr_spool_sending (*send)(
+	    void *arg, const char *payload, size_t len, int64_t age_ms);
 	void *arg;
 };
 

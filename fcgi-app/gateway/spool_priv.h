@@ -35,7 +35,8 @@ struct dr_spool {
 	struct dr_strbuf waiting; /* accepted; not given to the writer yet */
 	struct dr_strbuf writing; /* the writer's, while `work` runs */
 	struct dr_work work;
-	int write_error; /* errno of the last write; 0: it went well */
+	int outcome; /* of the write at hand, in errno; the writer's, as `writing` */
+	int write_error; /* errno of the last write that has ended; 0: it went well */
 	bool broken; /* the last write failed, or there is no room left on the disk */
 	bool told_full;
 	struct dr_timer watch; /* looks at the disk; tries a failed write again */
@@ -48,6 +49,9 @@ struct dr_spool {
 
 /* Empty the own file, all of which has been acknowledged. */
 void dr_spool_empty(struct dr_spool *spool);
+/* The own file stays as it is under `aside`; another one takes its place. False: it
+ * does not, and why stands in errno. */
+bool dr_spool_begin_anew(struct dr_spool *spool, const char *aside) DR_MUSTCHECK;
 
 /* ---- spool_replay.c ---- */
 

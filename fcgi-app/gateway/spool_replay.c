@@ -116,19 +116,23 @@ hand_out(struct dr_spool *spool, const struct dr_spool_record *record)
 	int64_t age = dr_clock_wall_ms() - record->written_ms;
 
 	r->n++;
-	if (age > spool->options.most_age_ms) {
-		dr_log_error(admission,
-		    "%s: byte %llu: a settlement %lld hours old: not replayed, its "
-		    "receipt may be gone",
-		    r->path, (unsigned long long)r->at, (long long)(age / 3600000));
-		r->old++;
-	} else if (spool->options.send(
-		       spool->options.arg, record->payload, record->len)) {
+	switch (spool->options.send(
+	    spool->options.arg, record->payload, record->len, age > 0 ? age : 0)) {
+	case DR_SPOOL_SENDING:
 		r->out++;
-	} else {
+		break;
+	case DR_SPOOL_TOO_OLD:
+		dr_log_error(admission,
+		    "%s: byte %llu: a settlement %lld minutes old: not replayed, its "
+		    "receipt may be gone",
+		    r->path, (unsigned long long)r->at, (long long)(age / 60000));
+		r->old++;
+		break;
+	case DR_SPOOL_UNREADABLE:
 		dr_log_error(admission, "%s: byte %llu: not a settlement: not replayed",
 		    r->path, (unsigned long long)r->at);
 		r->unreadable++;
+		break;
 	}
 }
 
@@ -175,15 +179,23 @@ dr_spool_reading_stop(struct dr_spool *spool)
 	*r = (struct dr_spool_reading){ .fd = -1 };
 }
 
-/* Damage stays on disk, where somebody may look at it, under a name nobody adopts. */
+/* What was not replayed stays on disk, where somebody may look at it, under a name
+ * nobody adopts. */
 static void
-put_aside(const struct dr_spool_reading *r)
+put_aside(struct dr_spool *spool)
 {
+	const struct dr_spool_reading *r = &spool->reading;
 	char path[PATH_MAX];
 
 	snprintf(path, sizeof path, "%s.damaged", r->path);
-	if (rename(r->path, path) == 0)
-		dr_log_error(admission, "%s: kept for its damaged records", path);
+	if (r->adopted ? rename(r->path, path) == 0 : dr_spool_begin_anew(spool, path))
+		dr_log_error(admission, "%s: kept for what was not replayed", path);
+	else {
+		dr_log_error(admission, "%s: cannot be kept as %s: %s", r->path, path,
+		    strerror(errno));
+		if (!r->adopted)
+			dr_spool_empty(spool);
+	}
 }
 
 /* Every byte was read and every record answered. */
@@ -205,12 +217,12 @@ pass_over(struct dr_spool *spool)
 	dr_log_info(admission,
 	    "%s: %u settlements replayed, %u too old, %u damaged places, %u unreadable",
 	    r->path, r->n - r->old - r->unreadable, r->old, r->damaged, r->unreadable);
-	if (!r->adopted)
-		dr_spool_empty(spool);
-	else if (r->damaged + r->old + r->unreadable > 0)
-		put_aside(r);
-	else
+	if (r->damaged + r->old + r->unreadable > 0)
+		put_aside(spool);
+	else if (r->adopted)
 		unlink(r->path);
+	else
+		dr_spool_empty(spool);
 	dr_spool_reading_stop(spool);
 }
 

@@ -268,8 +268,7 @@ admission_up(struct dr_store *over)
 	char dir[64], err[256];
 
 	snprintf(dir, sizeof dir, "%s/spool", redis.dir);
-	assert_true(
-	    dr_admission_spool(up, dir, 1 << 20, 600000, 60000, err, sizeof err));
+	assert_true(dr_admission_spool(up, dir, 1 << 20, 60000, err, sizeof err));
 	return up;
 }
 

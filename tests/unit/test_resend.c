@@ -48,12 +48,13 @@ struct packed_before {
 };
 
 static void
-pack_before(const char *id, const char *charge, struct dr_strbuf *out)
+pack_before(const char *id, const char *charge, const char *life, int64_t age_ms,
+    struct dr_strbuf *out)
 {
 	const char *const words[25] = { KEY("account"), KEY("open:x7y8z9"), "",
 		KEY("ledger"), KEY("requests"), KEY("recent:x7y8z9"), "x7y8z9", id,
-		charge, "total", "{\"id\":\"req\"", "600000", "", "m1", "p1",
-		"2026-10-01", "812", "0", "0", "0", "344", "0", "", "200", "" };
+		charge, "total", "{\"id\":\"req\"", life, "", "m1", "p1", "2026-10-01",
+		"812", "0", "0", "0", "344", "0", "", "200", "" };
 	struct packed_before head;
 	char receipt[DR_SCHEMA_KEY_SIZE];
 	struct dr_strbuf payload;
@@ -70,8 +71,23 @@ pack_before(const char *id, const char *charge, struct dr_strbuf *out)
 	dr_strbuf_add(&payload, &head, sizeof head);
 	for (size_t i = 0; i < 25; i++)
 		dr_strbuf_adds(&payload, i == 2 ? receipt : words[i]);
-	dr_spool_record_add(out, dr_clock_wall_ms(), payload.data, payload.len);
+	dr_spool_record_add(
+	    out, dr_clock_wall_ms() - age_ms, payload.data, payload.len);
 	dr_strbuf_fini(&payload);
+}
+
+/* A process that died has left this. */
+static void
+leave(struct dr_strbuf *bytes, char path[128])
+{
+	int fd;
+
+	snprintf(path, 128, "%s/spool/1-before.spool", redis.dir);
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0600);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, bytes->data, bytes->len), bytes->len);
+	close(fd);
+	dr_strbuf_fini(bytes);
 }
 
 /* The process was replaced by a newer one while Redis was away. */
@@ -80,20 +96,14 @@ a_record_of_the_version_before_is_booked(void **state)
 {
 	struct dr_strbuf bytes;
 	char path[128];
-	int fd;
 
 	(void)state;
 	open_account(1000);
 	add_key("x7y8z9", "");
 	admit(100);
 	dr_strbuf_init(&bytes, 1 << 20);
-	pack_before(the_id, "40", &bytes);
-	snprintf(path, sizeof path, "%s/spool/1-before.spool", redis.dir);
-	fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0600);
-	assert_true(fd >= 0);
-	assert_int_equal(write(fd, bytes.data, bytes.len), bytes.len);
-	close(fd);
-	dr_strbuf_fini(&bytes);
+	pack_before(the_id, "40", "600000", 0, &bytes);
+	leave(&bytes, path);
 	TURN_UNTIL(account_number("balance") == 960);
 	TURN_UNTIL(access(path, F_OK) != 0);
 	assert_int_equal(account_number("running"), 0);
@@ -101,6 +111,47 @@ a_record_of_the_version_before_is_booked(void **state)
 	settle(&attempt, 40);      /* once, whoever tells it */
 	assert_int_equal(account_number("balance"), 960);
 	audit();
+}
+
+/*
+ * It may have been booked before, and what would say so is gone by then: that depends
+ * on how long its own receipt lives, whatever trace_ttl is by now. What is not booked
+ * is told with its request and amount.
+ */
+static void
+a_record_is_booked_for_as_long_as_its_own_receipt_lives(void **state)
+{
+	static const struct {
+		const char *id, *life;
+		int64_t age_ms;
+	} records[] = { { "req_oldoldoldoldoldoldol" ACCOUNT, "3600000", 1900000 },
+		{ "req_youngyoungyoungyoung" ACCOUNT, "3600000", 1700000 },
+		{ "req_longlonglonglonglong" ACCOUNT, "259200000", 170000000 },
+		{ "req_ancientancientancien" ACCOUNT, "259200000", 180000000 } };
+	struct dr_strbuf bytes;
+	char path[128], aside[160];
+
+	(void)state;
+	open_account(1000);
+	add_key("x7y8z9", "");
+	log_forget();
+	dr_strbuf_init(&bytes, 1 << 20);
+	for (size_t i = 0; i < DR_N_ELEMENTS(records); i++)
+		pack_before(
+		    records[i].id, "40", records[i].life, records[i].age_ms, &bytes);
+	leave(&bytes, path);
+	TURN_UNTIL(access(path, F_OK) != 0);
+	assert_int_equal(account_number("balance"), 920);
+	for (size_t i = 0; i < DR_N_ELEMENTS(records); i++) {
+		char said[200];
+
+		snprintf(said, sizeof said,
+		    "settlement of %s lost, charge 40 nano-USD: it waited for too long",
+		    records[i].id);
+		assert_int_equal(logged(said), i == 0 || i == 3);
+	}
+	snprintf(aside, sizeof aside, "%s.damaged", path);
+	assert_int_equal(unlink(aside), 0);
 }
 
 static void
@@ -150,6 +201,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_record_of_the_version_before_is_booked),
+		cmocka_unit_test(
+		    a_record_is_booked_for_as_long_as_its_own_receipt_lives),
 		cmocka_unit_test(the_price_without_markup_is_kept_on_the_way),
 		cmocka_unit_test(a_late_row_names_what_the_abandoned_one_has_charged),
 	};

@@ -11,22 +11,22 @@
 
 static char dir[32];
 
-static bool
-on_send(void *arg, const char *payload, size_t len)
+static enum dr_spool_sending
+on_send(void *arg, const char *payload, size_t len, int64_t age_ms)
 {
 	(void)arg;
 	(void)payload;
 	(void)len;
-	return false;
+	(void)age_ms;
+	return DR_SPOOL_UNREADABLE;
 }
 
 static struct dr_spool *
 open_spool(void)
 {
-	const struct dr_spool_options options = { .dir = dir,
-		.most_bytes = 1 << 20,
-		.most_age_ms = 3600000,
-		.send = on_send };
+	const struct dr_spool_options options = {
+		.dir = dir, .most_bytes = 1 << 20, .send = on_send
+	};
 	char err[256];
 	struct dr_spool *opened = dr_spool_open(loop, &options, err, sizeof err);
 
