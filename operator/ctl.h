@@ -26,6 +26,7 @@ struct ctl {
 	    *store; /* connected before the verb runs, unless it needs none */
 	bool json;
 	const char *config_dir; /* folder of the configuration file */
+	int key_lock;           /* 0: none; see ctl_key_lock() */
 };
 
 struct ctl_verb {
@@ -115,6 +116,14 @@ void ctl_table_free(struct ctl_table **table);
 void ctl_table_print(struct ctl *ctl, struct ctl_table **table, bool single);
 /* The same as CSV, with a line of names first. */
 void ctl_table_print_csv(struct ctl_table **table);
+
+/* ---- the key that credentials are sealed with ---- */
+
+/*
+ * Until this program ends: nobody changes the key (`alone` false), or nobody uses it
+ * either (true). Waits for those who do. False: said so.
+ */
+bool ctl_key_lock(struct ctl *ctl, bool alone);
 
 /* ---- verbs with a file of their own (ctl_account_state.c) ---- */
 

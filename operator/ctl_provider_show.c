@@ -17,6 +17,7 @@
 /* One provider of the directory. */
 struct shown {
 	struct dr_provider_record *record; /* owned */
+	bool locked;                       /* its credential does not open */
 	struct dr_provider_state state;
 	int64_t running;
 	struct dr_rest_plan rest;
@@ -56,6 +57,23 @@ read_live(struct ctl *ctl, struct shown *row)
 		ctl_fail(0, "%s: of its state: %s", name, err);
 	ctl_reply_free(&reply);
 	return true;
+}
+
+/* Where the key is at hand; what it opens is not looked at. */
+static void
+try_credential(struct ctl *ctl, struct shown *row)
+{
+	struct dr_seal_key key;
+	char *plain, err[256];
+
+	if (!dr_seal_key_load(
+		ctl->config->settings->secrets_key_file, &key, err, sizeof err))
+		return;
+	row->locked = !dr_provider_record_open(row->record, &key, &plain);
+	if (plain != NULL)
+		dr_wipe(plain, strlen(plain));
+	free(plain);
+	dr_wipe(&key, sizeof key);
 }
 
 static int
@@ -118,6 +136,7 @@ directory_read(struct ctl *ctl, struct directory *d)
 			continue;
 		}
 		d->n++;
+		try_credential(ctl, row);
 		ok = read_live(ctl, row);
 	}
 	ctl_reply_free(&names);
@@ -241,6 +260,11 @@ judge(const struct directory *d, const struct shown *row, struct dr_strbuf *why)
 	if (rests_ms > 0) {
 		say_when(why, "wakes", now_ms + (int64_t)rests_ms);
 		return "resting";
+	}
+	if (row->locked) {
+		dr_strbuf_adds(why,
+		    "its credential does not open with the key of secrets_key_file");
+		return "flagged";
 	}
 	if (trouble.flagged && presence.err != DR_ERR_RESTING) {
 		dr_strbuf_addf(why,

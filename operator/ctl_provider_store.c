@@ -146,15 +146,17 @@ bool
 ctl_provider_seal(struct ctl *ctl, struct dr_provider_record *record, const char *path)
 {
 	char plain[DR_MAX_CREDENTIAL + 2], err[256];
-	struct dr_seal_key key;
+	struct dr_seal_key key = { .n_older = 0 };
 	bool ok = false;
 
-	if (!dr_seal_key_load(
-		ctl->config->settings->secrets_key_file, &key, err, sizeof err))
-		ctl_fail(CTL_FAILED, "%s", err);
-	else if (read_credential(path, plain)) {
-		dr_provider_record_seal(record, &key, plain);
-		ok = true;
+	/* the key comes last: somebody may take his time over standard input */
+	if (read_credential(path, plain) && ctl_key_lock(ctl, false)) {
+		ok = dr_seal_key_load(
+		    ctl->config->settings->secrets_key_file, &key, err, sizeof err);
+		if (ok)
+			dr_provider_record_seal(record, &key, plain);
+		else
+			ctl_fail(CTL_FAILED, "%s", err);
 	}
 	dr_wipe(plain, sizeof plain);
 	dr_wipe(&key, sizeof key);

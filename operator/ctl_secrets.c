@@ -6,6 +6,12 @@
  * open with the new key alone, the old one leaves the file. Stopped anywhere, it goes
  * on where it was when it is called again. Running processes read the file again when
  * they meet a credential that does not open.
+ *
+ * Other machines have files of their own: with --prepare it stops after the first step,
+ * and goes on when the file with both keys has been copied to them.
+ *
+ * The lock is for those who would seal with a key that is about to leave: one rotation
+ * at a time, and none between the reading of the key and the writing of a record.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -13,13 +19,45 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/mem.h"
 #include "operator/ctl_provider.h"
 
-#define LINE_BYTES (2 * DR_SEAL_KEY_BYTES + 1)
+#define ROTATE_USAGE "rotate [--prepare]"
+#define LINE_BYTES   (2 * DR_SEAL_KEY_BYTES + 1)
+
+/* Of the folder, since the file itself is replaced. -1: errno says why. */
+static int
+open_folder(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char folder[PATH_MAX];
+
+	snprintf(folder, sizeof folder, "%.*s", slash != NULL ? (int)(slash - path) : 1,
+	    slash != NULL ? path : ".");
+	return open(
+	    folder[0] != '\0' ? folder : "/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+bool
+ctl_key_lock(struct ctl *ctl, bool alone)
+{
+	const char *path = ctl->config->settings->secrets_key_file;
+	int fd = open_folder(path), rc = -1;
+
+	DR_ASSERT(ctl->key_lock == 0);
+	while (fd >= 0 && (rc = flock(fd, alone ? LOCK_EX : LOCK_SH)) != 0 &&
+	       errno == EINTR)
+		;
+	if (rc != 0)
+		return ctl_fail(0, "secrets_key_file: %s: %s", path, strerror(errno)) !=
+		       0;
+	ctl->key_lock = fd;
+	return true;
+}
 
 static void
 add_line(char *out, const uint8_t key[DR_SEAL_KEY_BYTES])
@@ -41,11 +79,12 @@ write_synced(int fd, const char *text, size_t len)
 	return close(fd) == 0 && ok;
 }
 
-/* All or nothing: a new file takes the place of the old one, with its owner and mode.
- */
+/* All or nothing, also when the power fails: a new file takes the place of the old one,
+ * with its owner and mode. */
 static bool
-write_keys(const char *path, const struct dr_seal_key *key)
+write_keys(struct ctl *ctl, const struct dr_seal_key *key)
 {
+	const char *path = ctl->config->settings->secrets_key_file;
 	char text[(1 + DR_SEAL_KEYS_OLDER) * LINE_BYTES], fresh[PATH_MAX];
 	struct stat st;
 	bool ok = false;
@@ -62,7 +101,7 @@ write_keys(const char *path, const struct dr_seal_key *key)
 		ok = fchmod(fd, st.st_mode & 0600) == 0 &&
 		     (geteuid() != 0 || fchown(fd, st.st_uid, st.st_gid) == 0);
 		ok = write_synced(fd, text, (1 + key->n_older) * LINE_BYTES) && ok;
-		ok = ok && rename(fresh, path) == 0;
+		ok = ok && rename(fresh, path) == 0 && fsync(ctl->key_lock) == 0;
 	}
 	if (!ok)
 		ctl_fail(CTL_FAILED, "secrets_key_file: %s: %s", path, strerror(errno));
@@ -72,8 +111,9 @@ write_keys(const char *path, const struct dr_seal_key *key)
 
 /* The new key in front. One that was put there before and not finished stays. */
 static bool
-begin(const char *path, struct dr_seal_key *key)
+begin(struct ctl *ctl, struct dr_seal_key *key)
 {
+	const char *path = ctl->config->settings->secrets_key_file;
 	char err[256];
 	struct dr_seal_key fresh = { .n_older = 1 };
 
@@ -85,7 +125,7 @@ begin(const char *path, struct dr_seal_key *key)
 	memcpy(fresh.older[0], key->bytes, sizeof key->bytes);
 	*key = fresh;
 	dr_wipe(&fresh, sizeof fresh);
-	return write_keys(path, key);
+	return write_keys(ctl, key);
 }
 
 /* True where the credential opens with the new key alone, or there is none. */
@@ -154,17 +194,36 @@ reseal_all(struct ctl *ctl, const struct dr_seal_key *key)
 }
 
 static int
+say_prepared(struct ctl *ctl, const char *path)
+{
+	if (ctl->json)
+		printf("{\"prepared\":true}\n");
+	else
+		printf(
+		    "%s holds a new key and the old one: copy it to every machine, then "
+		    "call secrets rotate, then copy it again\n",
+		    path);
+	return CTL_OK;
+}
+
+static int
 rotate(struct ctl *ctl, int argc, char **argv)
 {
 	const char *path = ctl->config->settings->secrets_key_file, *word;
+	struct ctl_option options[] = { { "--prepare", NULL, 1, 0 },
+		{ NULL, NULL, 0, 0 } };
 	struct dr_seal_key key;
 	int total, again = -1;
 	size_t n;
 
-	if (!ctl_options(argc, argv, NULL, &word, 0, 0, &n, "secrets rotate"))
+	if (!ctl_options(argc, argv, options, &word, 0, 0, &n, "secrets " ROTATE_USAGE))
 		return CTL_USAGE;
-	if (!begin(path, &key))
+	if (!ctl_key_lock(ctl, true) || !begin(ctl, &key))
 		return CTL_FAILED;
+	if (options[0].n > 0) {
+		dr_wipe(&key, sizeof key);
+		return say_prepared(ctl, path);
+	}
 	total = reseal_all(ctl, &key);
 	if (total >= 0) /* once more: one may have been written with the old key */
 		again = reseal_all(ctl, &key);
@@ -175,7 +234,7 @@ rotate(struct ctl *ctl, int argc, char **argv)
 		    path);
 	}
 	key.n_older = 0;
-	n = write_keys(path, &key);
+	n = write_keys(ctl, &key);
 	dr_wipe(&key, sizeof key);
 	if (!n)
 		return CTL_FAILED;
@@ -187,6 +246,6 @@ rotate(struct ctl *ctl, int argc, char **argv)
 }
 
 const struct ctl_verb ctl_secrets_verbs[] = {
-	{ "secrets", "rotate", "", true, rotate },
+	{ "secrets", "rotate", "[--prepare]", true, rotate },
 	{ NULL, NULL, NULL, false, NULL },
 };

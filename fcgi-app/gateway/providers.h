@@ -3,7 +3,8 @@
  *
  * The copy is polled from Redis every providers_poll; while Redis is away the last one
  * stays. A record that cannot be read is reported by its name, once per change, and
- * left out; the others go on. Choosing among them is routing.h's, which is pure.
+ * left out; the others go on. One whose credential does not open is there, and flagged.
+ * Choosing among them is routing.h's, which is pure.
  *
  * A provider's slots are leases in Redis ({p:NAME}:running), counted over all
  * processes; a lease is renewed while it is held and lapses lease_time after its
@@ -47,6 +48,7 @@ struct dr_provider {
 	unsigned refs;
 	const struct dr_provider_record *record; /* owned */
 	char *credential; /* owned, wiped when freed; NULL: none. Never logged */
+	bool locked;      /* it has one that does not open: as if it were refused */
 	struct dr_breaker breaker;
 	struct dr_provider_state state; /* as of the last poll */
 	struct dr_presence presence;    /* what that means */

@@ -17,7 +17,6 @@
 
 /* Between two polls while Redis is away, so that its return is soon seen. */
 #define AWAY_POLL_MS 100
-#define KEY_READ_MS  1000
 #define MAX_TEXTS    128 /* of a record or a state; more than the tables have */
 
 /* One name of the directory. */
@@ -37,7 +36,7 @@ struct dr_entry {
 /* ---- entries ---- */
 
 static struct dr_provider *
-provider_new(struct dr_provider_record *record, char *credential)
+provider_new(struct dr_provider_record *record, char *credential, bool locked)
 {
 	struct dr_provider *provider = dr_calloc(1, sizeof *provider);
 
@@ -46,6 +45,7 @@ provider_new(struct dr_provider_record *record, char *credential)
 	dr_list_init(&provider->spare);
 	provider->record = record;
 	provider->credential = credential;
+	provider->locked = locked;
 	provider->rest =
 	    record->rest; /* an automatic one follows with the poll's end */
 	return provider;
@@ -71,7 +71,16 @@ make_list(struct dr_providers *providers)
 	providers->rests_stale = true;
 }
 
-/* A record that is no use: out of the list, and said once. */
+static void
+say_once(struct dr_entry *entry, const char *what, const char *why)
+{
+	if (strcmp(entry->complaint, why) == 0)
+		return;
+	snprintf(entry->complaint, sizeof entry->complaint, "%s", why);
+	dr_log_error(providers, "%s: %s: %s", entry->name, what, why);
+}
+
+/* A record that is no use: out of the list. */
 static void
 complain(struct dr_entry *entry, const char *why)
 {
@@ -79,17 +88,16 @@ complain(struct dr_entry *entry, const char *why)
 		dr_provider_unref(&entry->provider);
 		make_list(entry->providers);
 	}
-	if (strcmp(entry->complaint, why) == 0)
-		return;
-	snprintf(entry->complaint, sizeof entry->complaint, "%s", why);
-	dr_log_error(providers, "%s: left out: %s", entry->name, why);
+	say_once(entry, "left out", why);
 }
 
 static void
 replace(struct dr_entry *entry, struct dr_provider *fresh)
 {
-	if (entry->provider != NULL &&
-	    entry->provider->record->generation == fresh->record->generation) {
+	const struct dr_provider *old = entry->provider;
+
+	if (old != NULL && old->record->generation == fresh->record->generation &&
+	    old->locked == fresh->locked) {
 		dr_provider_unref(&fresh); /* the same, only written as "07" */
 		return;
 	}
@@ -123,24 +131,37 @@ read_texts(const struct dr_reply *reply, const char *texts[MAX_TEXTS], const cha
 	return n;
 }
 
+/* Not as it was when it was read last. */
+static bool
+is_another_file(const struct stat *a, const struct stat *b)
+{
+	return a->st_dev != b->st_dev || a->st_ino != b->st_ino ||
+	       a->st_size != b->st_size || a->st_mtim.tv_sec != b->st_mtim.tv_sec ||
+	       a->st_mtim.tv_nsec != b->st_mtim.tv_nsec ||
+	       a->st_ctim.tv_sec != b->st_ctim.tv_sec ||
+	       a->st_ctim.tv_nsec != b->st_ctim.tv_nsec;
+}
+
 /*
  * The key may have been changed for another (derouterctl secrets rotate): the file
- * tells, looked at once in a while, since a damaged credential does not open either.
+ * tells, and is read anew where it is not the one that was read. A damaged credential
+ * does not open either.
  */
 static bool
 open_credential(struct dr_providers *providers, const struct dr_provider_record *record,
     char **credential)
 {
 	struct dr_seal_key fresh;
+	struct stat now;
 	char err[256];
 
 	if (dr_provider_record_open(record, &providers->key, credential))
 		return true;
-	if (providers->key_file == NULL ||
-	    (providers->key_read_ms != 0 &&
-		dr_clock_ms() - providers->key_read_ms < KEY_READ_MS))
+	if (providers->key_file == NULL || stat(providers->key_file, &now) != 0 ||
+	    !is_another_file(&now, &providers->key_stat))
 		return false;
-	providers->key_read_ms = dr_clock_ms();
+	providers->key_stat =
+	    now; /* before it is read: a change meanwhile shows next */
 	if (!dr_seal_key_load(providers->key_file, &fresh, err, sizeof err))
 		return false;
 	providers->key = fresh;
@@ -154,7 +175,8 @@ read_record(struct dr_entry *entry, const struct dr_reply *reply)
 	const char *texts[MAX_TEXTS], *why;
 	size_t n = read_texts(reply, texts, &why);
 	struct dr_provider_record *record;
-	char err[200], *credential;
+	char err[200], *credential = NULL;
+	bool locked;
 
 	if (n == 0) {
 		complain(entry, why);
@@ -165,15 +187,16 @@ read_record(struct dr_entry *entry, const struct dr_reply *reply)
 		dr_provider_record_free(&record);
 		snprintf(err, sizeof err, "generation: is missing");
 	}
-	if (record != NULL && !open_credential(entry->providers, record, &credential)) {
-		dr_provider_record_free(&record);
-		snprintf(err, sizeof err,
-		    "credential: does not open with the key of secrets_key_file");
-	}
-	if (record == NULL)
+	if (record == NULL) {
 		complain(entry, err);
-	else
-		replace(entry, provider_new(record, credential));
+		return;
+	}
+	/* whoever calls is not told that its model is none, for our own trouble */
+	locked = !open_credential(entry->providers, record, &credential);
+	replace(entry, provider_new(record, credential, locked));
+	if (locked)
+		say_once(entry, "flagged",
+		    "credential: does not open with the key of secrets_key_file");
 }
 
 /* What cannot be read of it counts as absent; said once, until it is whole again. */
@@ -254,7 +277,8 @@ start_read(struct dr_entry *entry)
 	dr_provider_key_record(entry->name, record);
 	dr_provider_key_running(entry->name, running);
 	dr_provider_key_state(entry->name, state);
-	if (entry->provider != NULL)
+	/* one that is locked is read again: the file of the key may be made good */
+	if (entry->provider != NULL && !entry->provider->locked)
 		snprintf(generation, sizeof generation, "%lld",
 		    (long long)entry->provider->record->generation);
 	for (size_t i = 0; i < DR_N_ELEMENTS(args); i++)

@@ -73,7 +73,9 @@ dr_presence_note(struct dr_providers *providers, struct dr_provider *provider)
 	dr_liveness_read(&provider->presence, provider->record, &provider->state,
 	    providers->watched, dr_clock_ms());
 	lift_flag(provider);
-	if (provider->presence.err == before)
+	if (provider->locked)
+		provider->presence.err = DR_ERR_PROVIDER_AUTH; /* said by the poll */
+	if (provider->presence.err == before || provider->locked)
 		return;
 	if (provider->presence.err == DR_OK)
 		dr_log_info(providers, "%s: there again", name);

@@ -11,6 +11,8 @@
 #ifndef DR_PROVIDERS_PRIV_H
 #define DR_PROVIDERS_PRIV_H
 
+#include <sys/stat.h>
+
 #include "gateway/providers.h"
 
 struct dr_entry; /* one name of the directory (providers_poll.c) */
@@ -22,7 +24,7 @@ struct dr_providers {
 	struct dr_store *store; /* borrowed */
 	struct dr_seal_key key; /* a copy: read anew where a credential does not open */
 	char *key_file;         /* owned: secrets_key_file; NULL: none is named */
-	uint64_t key_read_ms;   /* when that was done last */
+	struct stat key_stat;   /* ... as it was when it was read last */
 	uint64_t poll_ms, lease_ms;
 	struct dr_breaker_rules rules;
 	uint64_t random; /* state of dr_providers_random() */

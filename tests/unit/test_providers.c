@@ -114,8 +114,6 @@ a_damaged_record_is_left_out_by_name_and_said_once(void **state)
 		    "base_url: plain" },
 		{ { "HSET {p:bad}:provider generation 5 name other" },
 		    "name: differs" },
-		{ { "HSET {p:bad}:provider generation 5 credential v1.AAAA" },
-		    "credential: does" },
 		{ { "HDEL {p:bad}:provider generation" }, "generation: is missing" },
 		{ { "HSET {p:bad}:provider generation x" }, "generation: want" },
 		{ { "DEL {p:bad}:provider" }, "it has no record" },
@@ -145,6 +143,35 @@ a_damaged_record_is_left_out_by_name_and_said_once(void **state)
 		assert_int_equal(logged("bad: left out: "), 1);
 		assert_int_equal(logged(rows[i].said), 1);
 	}
+}
+
+/* It is there, since its models are: callers are told of our trouble, not of theirs. */
+static void
+one_whose_credential_does_not_open_is_flagged_until_it_does(void **state)
+{
+	struct dr_provider *p;
+	int64_t generation = 1;
+
+	(void)state;
+	p = add("p1", GOOD " credential v1.AAAA");
+	TURN_UNTIL(p->state.now_ms > 0);
+	assert_true(p->locked);
+	assert_null(p->credential);
+	assert_int_equal(p->presence.err, DR_ERR_PROVIDER_AUTH);
+	assert_true(dr_providers_offer(providers, "m", DR_DIALECT_ANTHROPIC));
+	assert_string_equal(
+	    dr_provider_standing(p, dr_clock_ms(), dr_clock_wall_ms()), "flagged");
+	for (unsigned n = 1; n < 4; n++) { /* some more polls: it is the same one */
+		redis_do("ZADD {p:p1}:running 9999999999999 id%u", n);
+		TURN_UNTIL(find("p1")->running == n);
+		assert_ptr_equal(find("p1"), p);
+	}
+	assert_int_equal(logged("p1: flagged: credential: does not open"), 1);
+	/* the same generation: what has changed is that it can be opened */
+	redis_do("HDEL {p:p1}:provider credential");
+	TURN_UNTIL(!find("p1")->locked);
+	assert_int_equal(find("p1")->record->generation, generation);
+	TURN_UNTIL(find("p1")->presence.err == DR_OK);
 }
 
 static void
@@ -339,6 +366,7 @@ main(void)
 		TEST(a_new_generation_is_a_new_provider),
 		TEST(a_credential_is_opened_and_not_logged),
 		TEST(a_damaged_record_is_left_out_by_name_and_said_once),
+		TEST(one_whose_credential_does_not_open_is_flagged_until_it_does),
 		TEST(a_zero_byte_in_a_record_is_damage),
 		TEST(
 		    a_state_that_cannot_be_read_is_said_once_and_the_rest_of_it_counts),
