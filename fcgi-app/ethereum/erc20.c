@@ -115,5 +115,8 @@ dr_erc20_read(const struct dr_erc20_log *log, const char *token, const char *tre
 	    !dr_eth_topic_address(log->topics[2], out->to) ||
 	    !dr_eth_word(log->data, &out->units, &out->fits))
 		return DR_ERC20_MALFORMED;
-	return strcmp(out->to, treasury) == 0 ? DR_ERC20_OK : DR_ERC20_OTHER;
+	/* anybody may move nothing in anybody's name: transferFrom() of zero asks no
+	 * allowance */
+	return strcmp(out->to, treasury) == 0 && out->units != 0 ? DR_ERC20_OK
+								 : DR_ERC20_OTHER;
 }

@@ -53,7 +53,7 @@ struct dr_erc20_transfer {
 
 enum dr_erc20_result {
 	DR_ERC20_OK,
-	DR_ERC20_OTHER,    /* another contract, event or receiver */
+	DR_ERC20_OTHER,    /* another contract, event or receiver, or nothing paid */
 	DR_ERC20_MALFORMED /* it claims to be ours, but its form is wrong */
 };
 

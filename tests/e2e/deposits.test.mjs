@@ -65,6 +65,19 @@ test('two transfers in one transaction are two deposits; failed ones and other r
   assert.deepEqual((await w.deposits()).filter((d) => d.id.includes(tx)).map((d) => d.id.split(':')[2]).sort(), ['0', '1']);
 });
 
+test('a transfer of nothing, which anybody can make in anybody\'s name, is no deposit', async () => {
+  const from = await sender();
+  const account = await w.account(from);
+  const tx = await chain.call(chain.accounts[1], 'transferFrom(address,address,uint256)', from, TREASURY, 0n);
+  await chain.mine();
+  assert.equal((await chain.receipt(tx)).logs.length, 1); // it is a Transfer from the wallet to the treasury
+  const paid = await chain.pay(from, usdc('1'));
+  await chain.mine(3);
+  await has(account, '1');
+  assert.deepEqual((await w.deposits()).filter((d) => d.id.includes(tx)), []);
+  assert.equal((await row(paid)).status, 'credited');
+});
+
 test('a transaction that a re-organisation moves to another block and log index is credited once', async () => {
   const [from, other] = [await sender(), await sender()];
   const account = await w.account(from);
