@@ -5,6 +5,9 @@
  * The wallet is bound to an account before that account exists: whoever dies in between
  * leaves a wallet whose next login makes it. The directory comes before the account, as
  * with `derouterctl account add`.
+ *
+ * An account stays in Redis for good and costs nobody anything, so all clients together
+ * have a limit of new ones: whoever has an account is let in without it.
  */
 #include <stdio.h>
 #include <string.h>
@@ -22,7 +25,8 @@
 struct login {
 	struct dr_store_call call; /* stays alive until it is done or cancelled */
 	struct dr_request *req;
-	char wallet[DR_ADDRESS_TEXT];
+	char wallet[DR_ADDRESS_TEXT], account[DR_ACCOUNT_LEN + 1];
+	int64_t chain_id;
 	char token[DR_API_KEY_SIZE]; /* a secret */
 	struct dr_api_key key;       /* its parts */
 };
@@ -132,8 +136,7 @@ on_owner(struct dr_store_call *call, enum dr_error err, const struct dr_reply *r
 		return;
 	}
 	if (owner == NULL) {
-		dr_request_fail(
-		    login->req, DR_ERR_WALLET_OTHER_CHAIN, (long long)chain_id);
+		wallet_proof_fail_chain(login->req, chain_id);
 		return;
 	}
 	if (!dr_account_id_ok(owner)) {
@@ -145,18 +148,64 @@ on_owner(struct dr_store_call *call, enum dr_error err, const struct dr_reply *r
 }
 
 static void
+take_wallet(struct login *login)
+{
+	login->call = (struct dr_store_call){ .done = on_owner };
+	dr_account_id_new(login->account);
+	dr_wallet_take(login->req->gw->store, login->wallet, login->account,
+	    login->chain_id, false, &login->call);
+}
+
+static void
+on_new_counted(
+    struct dr_store_call *call, enum dr_error err, const struct dr_reply *reply)
+{
+	struct login *login = DR_CONTAINER_OF(call, struct login, call);
+	int64_t wait_ms = dr_reply_int(reply, 0);
+
+	if (err != DR_OK) {
+		dr_request_fail(login->req, err);
+	} else if (wait_ms > 0) {
+		login->req->retry_after_ms = wait_ms;
+		dr_request_fail(login->req, DR_ERR_TOO_MANY_NEW,
+		    (long long)login->req->config->settings->new_accounts_rpm);
+	} else {
+		take_wallet(login);
+	}
+}
+
+static void
+on_known(struct dr_store_call *call, enum dr_error err, const struct dr_reply *reply)
+{
+	struct login *login = DR_CONTAINER_OF(call, struct login, call);
+
+	if (err != DR_OK) {
+		dr_request_fail(login->req, err);
+	} else if (dr_reply_type(reply) == DR_REPLY_STRING) {
+		take_wallet(login);
+	} else {
+		login->call = (struct dr_store_call){ .done = on_new_counted };
+		dr_login_try(login->req->gw->store, "accounts",
+		    login->req->config->settings->new_accounts_rpm, &login->call);
+	}
+}
+
+/* Is it somebody's already? */
+static void
 on_proved(struct dr_request *req, const char *wallet, int64_t chain_id)
 {
 	struct login *login = dr_calloc(1, sizeof *login);
-	char account[DR_ACCOUNT_LEN + 1];
+	char key[DR_ADDRESS_TEXT + 16];
+	struct dr_arg argv[] = { { "GET", 3 }, { key, 0 } };
 
 	login->req = req;
+	login->chain_id = chain_id;
 	snprintf(login->wallet, sizeof login->wallet, "%s", wallet);
 	req->local = login;
 	req->cancel_local = cancel;
-	dr_account_id_new(account);
-	login->call.done = on_owner;
-	dr_wallet_take(req->gw->store, wallet, account, chain_id, false, &login->call);
+	argv[1].len = (size_t)snprintf(key, sizeof key, "wallet:{%s}", wallet);
+	login->call.done = on_known;
+	dr_store_command(req->gw->store, key, argv, DR_N_ELEMENTS(argv), &login->call);
 }
 
 static void

@@ -149,7 +149,7 @@ on_owner(
 	}
 	owner = dr_wallet_owner(reply, &chain_id);
 	if (owner == NULL) {
-		dr_request_fail(req, DR_ERR_WALLET_OTHER_CHAIN, (long long)chain_id);
+		wallet_proof_fail_chain(req, chain_id);
 		return;
 	}
 	if (strcmp(owner, req->key.account) != 0) {

@@ -447,3 +447,12 @@ wallet_proof_verify(struct dr_request *req, bool link,
 	dr_hex_write(proof->siwe.signer, DR_ADDRESS_BYTES, proof->address + 2);
 	take_record(proof);
 }
+
+void
+wallet_proof_fail_chain(struct dr_request *req, int64_t chain_id)
+{
+	if (chain_id > 0)
+		dr_request_fail(req, DR_ERR_WALLET_OTHER_CHAIN, (long long)chain_id);
+	else
+		dr_request_fail(req, DR_ERR_WALLET_NO_CHAIN);
+}

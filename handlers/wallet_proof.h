@@ -61,4 +61,7 @@ void wallet_proof_remember(struct dr_request *req, const char *nonce,
 void wallet_proof_verify(struct dr_request *req, bool link,
     void (*done)(struct dr_request *req, const char *wallet, int64_t chain_id));
 
+/* Where dr_wallet_owner() gives none: with the chain that it says. */
+void wallet_proof_fail_chain(struct dr_request *req, int64_t chain_id);
+
 #endif

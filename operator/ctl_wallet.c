@@ -4,7 +4,8 @@
  * `wallet:{ADDRESS}` names the account, once and for all until it is taken away;
  * `{a:ACCT}:wallets` lists the account's. They live on two slots: the first is written
  * first and decides, the second can always be written again. Who links a wallet here
- * vouches for its owner: nobody has signed anything.
+ * vouches for its owner: nobody has signed anything. A wallet that is a contract is one
+ * on a chain: --chain names it, and its contract's signature is taken there alone.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -147,7 +148,8 @@ call_watcher(struct ctl *ctl, const char *address)
 
 /* wallet:{ADDRESS}, if it is nobody's or this account's already. */
 static int
-take_address(struct ctl *ctl, const char *account, const char *address)
+take_address(
+    struct ctl *ctl, const char *account, const char *address, const char *chain)
 {
 	char key[CTL_KEY_SIZE];
 	struct ctl_reply reply;
@@ -162,24 +164,48 @@ take_address(struct ctl *ctl, const char *account, const char *address)
 		    "ADDRESS: %s is the wallet of account %s (`wallet unlink` takes it away)",
 		    address, reply.text);
 	ctl_reply_free(&reply);
-	return status;
+	if (status != CTL_OK || chain == NULL)
+		return status;
+	if (!ctl_script(ctl, &reply, key, &dr_script_wallet_take, 1,
+		(const char *[]){ key, account, chain, "1", NULL }))
+		return CTL_FAILED;
+	ctl_reply_free(&reply);
+	return CTL_OK;
+}
+
+/* False: said so. */
+static bool
+is_chain(const struct ctl *ctl, const char *text)
+{
+	int64_t id = 0;
+
+	if (text == NULL)
+		return true;
+	if (!ctl_number("--chain", text, 1, INT64_MAX, &id))
+		return false;
+	if (dr_chains_find(ctl->config->chains, id) != NULL)
+		return true;
+	ctl_fail(CTL_USAGE, "--chain: %s is no chain of chains_file", text);
+	return false;
 }
 
 static int
 wallet_link(struct ctl *ctl, int argc, char **argv)
 {
-	const char *words[2];
+	const char *words[2], *chain = NULL;
+	struct ctl_option options[] = { { "--chain", &chain, 1, 0 },
+		{ NULL, NULL, 0, 0 } };
 	char address[DR_ETH_ADDRESS_TEXT], key[CTL_KEY_SIZE], now[24];
 	struct ctl_reply reply;
 	int64_t waiting;
 	size_t n;
 
-	if (!ctl_options(
-		argc, argv, NULL, words, 2, 2, &n, "wallet link ACCOUNT ADDRESS") ||
-	    !read_address(words[1], address))
+	if (!ctl_options(argc, argv, options, words, 2, 2, &n,
+		"wallet link ACCOUNT ADDRESS [--chain ID]") ||
+	    !read_address(words[1], address) || !is_chain(ctl, chain))
 		return CTL_USAGE;
 	if (!ctl_account_exists(ctl, words[0]) ||
-	    take_address(ctl, words[0], address) != CTL_OK)
+	    take_address(ctl, words[0], address, chain) != CTL_OK)
 		return CTL_FAILED;
 	ctl_account_key(words[0], DR_SCHEMA_WALLETS, key);
 	snprintf(now, sizeof now, "%" PRId64, dr_clock_wall_ms());
@@ -263,7 +289,7 @@ wallet_unlink(struct ctl *ctl, int argc, char **argv)
 
 const struct ctl_verb ctl_wallet_verbs[] = {
 	{ "wallet", "list", "ACCOUNT", true, wallet_list },
-	{ "wallet", "link", "ACCOUNT ADDRESS", true, wallet_link },
+	{ "wallet", "link", "ACCOUNT ADDRESS [--chain ID]", true, wallet_link },
 	{ "wallet", "unlink", "ACCOUNT ADDRESS", true, wallet_unlink },
 	{ NULL, NULL, NULL, false, NULL },
 };

@@ -78,11 +78,11 @@ void dr_session_end(struct dr_store *store, const char *account, const char *id,
     const char *keep, struct dr_store_call *call);
 /* wallet_take: the account that owns the wallet from now on, this one where it had
  * none. `chain_id` is that of the contract that vouches for it, 0: its own key did.
- * `own`: a session of the account asks. */
+ * `own`: a session of the account asks, or the operator. */
 void dr_wallet_take(struct dr_store *store, const char *wallet, const char *account,
     int64_t chain_id, bool own, struct dr_store_call *call);
 /* What it says: the owner, or NULL, and nothing was changed: *chain_id is the one that
- * vouched for the contract before. */
+ * vouched for the contract before, -1 where the operator linked it without one. */
 const char *dr_wallet_owner(const struct dr_reply *reply, int64_t *chain_id);
 /* rate: one more try of `who` in the running minute. */
 void dr_login_try(

@@ -33,7 +33,7 @@ before(async () => {
   dir = await mkdtemp(path.join(os.tmpdir(), 'derouter-attack-'));
   const row = (id) => ({ id, name: `Chain ${id}`, rpc: [`http://127.0.0.1:${node.address().port}/`], usdc: `0x${'11'.repeat(20)}`, treasury: `0x${'22'.repeat(20)}`, confirmations: 2, start_block: 0, min_deposit: '0.1' });
   await writeFile(path.join(dir, 'chains.json'), JSON.stringify({ chains: [row(CHAIN), row(SECOND)] }));
-  stack = await startStack({ workers: 2, lighttpd: false, set: { login_rpm: '1000', api_rpm: '1000000', chains_file: path.join(dir, 'chains.json') } });
+  stack = await startStack({ workers: 2, lighttpd: false, set: { new_accounts_rpm: '100000', login_rpm: '1000', api_rpm: '1000000', chains_file: path.join(dir, 'chains.json') } });
 });
 after(async () => {
   await stack?.stop();
@@ -135,6 +135,36 @@ test('a wallet that is a contract is so on one chain: elsewhere its address may 
   const own = await call(stack.nginx, { path: '/api/auth/challenge', body: { address, chainId: SECOND, purpose: 'link' }, headers: bearer });
   assert.equal((await call(stack.nginx, { path: '/api/wallets', body: { message: own.json.message, signature: `0x${'12'.repeat(70)}` }, headers: bearer })).status, 200);
   assert.equal((await contractLogin(address, SECOND)).json.account, first.json.account);
+});
+
+test('a contract that the operator linked logs in on the chain that was named, and on none where none was', async () => {
+  const address = `0x${'c3'.repeat(20)}`;
+  const account = await stack.account_with('1');
+  await stack.ctl('wallet', 'link', account, address);
+  const hit = await contractLogin(address, SECOND); // somebody else's contract may stand there
+  assert.equal(hit.status, 403, hit.text);
+  assert.match(hit.json.error.message, /linked by the operator/);
+  await stack.ctl('wallet', 'link', account, address, '--chain', String(CHAIN));
+  assert.equal((await contractLogin(address, SECOND)).status, 403);
+  assert.equal((await contractLogin(address, CHAIN)).json.account, account);
+  await assert.rejects(stack.ctl('wallet', 'link', account, address, '--chain', '5'), /no chain of chains_file/);
+});
+
+test('new accounts have a limit for all clients together; whoever has one is let in', async () => {
+  await stack.reload({ new_accounts_rpm: '1' });
+  const first = `0x${'d1'.repeat(20)}`;
+  const hits = [];
+  for (const letter of ['d1', 'd2', 'd3']) hits.push(await contractLogin(`0x${letter.repeat(20)}`, CHAIN));
+  const last = hits.at(-1); // the running minute may have ended once
+  assert.equal(last.status, 429, last.text);
+  assert.equal(last.json.error.message, 'Too many new accounts; the limit is 1 per minute');
+  assert.ok(Number(last.headers['retry-after']) > 0);
+  assert.equal(await stack.redis('EXISTS', `wallet:{0x${'d3'.repeat(20)}}`), '0');
+  await stack.reload({ new_accounts_rpm: '100000' });
+  assert.equal((await contractLogin(first, CHAIN)).status, 200);
+  await stack.reload({ new_accounts_rpm: '1' });
+  assert.equal((await contractLogin(first, CHAIN)).json.new_account, false);
+  await stack.reload({ new_accounts_rpm: '100000' });
 });
 
 test('a node that says too much holds nobody up, and whoever waits for one may leave', async () => {

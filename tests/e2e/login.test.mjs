@@ -16,7 +16,7 @@ before(async () => {
   dir = await mkdtemp(path.join(os.tmpdir(), 'derouter-login-'));
   chain = await startChain();
   await writeFile(path.join(dir, 'chains.json'), JSON.stringify({ chains: [chainRow(chain, [chain.url])] }));
-  stack = await startStack({ workers: 2, set: { chains_file: path.join(dir, 'chains.json'), login_rpm: '100000' } });
+  stack = await startStack({ workers: 2, set: { chains_file: path.join(dir, 'chains.json'), new_accounts_rpm: '100000', login_rpm: '100000' } });
 });
 after(async () => {
   await stack?.stop();

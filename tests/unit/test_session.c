@@ -308,11 +308,19 @@ a_contract_is_one_chains(void **state)
 	assert_string_equal(sends("0xc", "10"), "third");
 	assert_string_equal(sends("0xd", "10"), "");
 
-	/* given by the operator: the first chain it logs in with is its own */
+	/* given by the operator: no contract has it until its chain is named, its own
+	 * key has it at once */
 	redis_do("SET wallet:{0xb} given");
 	assert_string_equal(sends("0xb", "8453"), "given");
+	assert_string_equal(take("0xb", "other", 10), "");
+	assert_int_equal(owners_chain, -1);
+	assert_string_equal(ask_for("0xb", "other", 10, true), "");
+	assert_string_equal(ask_for("0xb", "given", 10, true), "given");
 	assert_string_equal(take("0xb", "other", 10), "given");
 	assert_string_equal(take("0xb", "other", 8453), "");
+	redis_do("SET wallet:{0xe} given");
+	assert_string_equal(take("0xe", "other", 0), "given");
+	assert_string_equal(take("0xe", "other", 10), "given");
 	{
 		const struct dr_arg args[] = { { "wallet:{0xb}", 12 }, { "given", 5 } };
 		struct answer answer;
