@@ -2,8 +2,8 @@
  * receipt - GET /v1/requests/{id}, GET /api/requests/{id}: the itemised receipt of one
  * of the caller's own requests. It is read as settlement wrote it; what is the
  * operator's own affair (names of providers, their words) is left out or made an alias,
- * and the rates of the price row are put beside its date. A refused request has no
- * receipt: /api tells of it what stands in the account's last requests.
+ * and the rates are written in dollars. A refused request has no receipt: /api tells of
+ * it what stands in the account's last requests.
  */
 #include <json-c/json.h>
 #include <stdio.h>
@@ -63,55 +63,30 @@ add_rate(struct json_object *to, const char *name, int64_t nano)
 	json_object_object_add(to, name, json_object_new_string(usd));
 }
 
-static int64_t
-count_of(struct json_object *usage, const char *name)
-{
-	int64_t n = json_object_get_int64(json_object_object_get(usage, name));
-
-	return n > 0 ? n : 0;
-}
-
-/* The tier that the prompt's length has put in force (config/price.c). */
-static const struct dr_price_tier *
-tier_of(const struct dr_price *price, struct json_object *receipt)
-{
-	struct json_object *usage = json_object_object_get(receipt, "usage");
-	int64_t prompt = count_of(usage, "input") + count_of(usage, "cache_read") +
-			 count_of(usage, "cache_write_5m") +
-			 count_of(usage, "cache_write_1h");
-
-	return dr_price_tier_for(price, prompt);
-}
-
-/* The rates of the row, where models.json still has it. */
+/* What was in force then, with the markup. Receipts of older versions do not tell. */
 static void
-add_price(struct json_object *receipt, const struct dr_models *models)
+add_price(struct json_object *receipt)
 {
-	const char *name =
-	    json_object_get_string(json_object_object_get(receipt, "model_served"));
-	const char *date =
-	    json_object_get_string(json_object_object_get(receipt, "price_date"));
-	const struct dr_model *model =
-	    name != NULL ? dr_models_find(models, name) : NULL;
+	static const struct {
+		const char *kept, *told;
+	} rates[] = { { "input_rate_nano_usd", "input_usd_per_million" },
+		{ "output_rate_nano_usd", "output_usd_per_million" },
+		{ "cache_read_rate_nano_usd", "cache_read_usd_per_million" },
+		{ "cache_write_5m_rate_nano_usd", "cache_write_5m_usd_per_million" },
+		{ "cache_write_1h_rate_nano_usd", "cache_write_1h_usd_per_million" },
+		{ "web_search_rate_nano_usd", "web_search_usd" } };
+	struct json_object *kept = json_object_object_get(receipt, "rates"), *row;
 
-	for (size_t i = 0; model != NULL && date != NULL && i < model->n_prices; i++) {
-		const struct dr_price *price = &model->prices[i];
-		const struct dr_price_tier *tier = tier_of(price, receipt);
-		struct json_object *row;
-
-		if (strcmp(price->date, date) != 0)
-			continue;
-		row = json_object_new_object();
-		json_object_object_add(row, "date", json_object_new_string(date));
-		add_rate(row, "input_usd_per_million", tier->input);
-		add_rate(row, "output_usd_per_million", tier->output);
-		add_rate(row, "cache_read_usd_per_million", tier->cache_read);
-		add_rate(row, "cache_write_5m_usd_per_million", tier->cache_write_5m);
-		add_rate(row, "cache_write_1h_usd_per_million", tier->cache_write_1h);
-		add_rate(row, "web_search_usd", price->web_search);
-		json_object_object_add(receipt, "price", row);
+	if (!json_object_is_type(kept, json_type_object))
 		return;
-	}
+	row = json_object_new_object();
+	json_object_object_add(row, "date",
+	    json_object_get(json_object_object_get(receipt, "price_date")));
+	for (size_t i = 0; i < DR_N_ELEMENTS(rates); i++)
+		add_rate(row, rates[i].told,
+		    json_object_get_int64(json_object_object_get(kept, rates[i].kept)));
+	json_object_object_del(receipt, "rates");
+	json_object_object_add(receipt, "price", row);
 }
 
 /* The usage block is kept as text; it is JSON unless it was cut. */
@@ -141,7 +116,7 @@ answer_receipt(struct receipt_call *call, const char *name)
 	    receipt, "key_name", name != NULL ? json_object_new_string(name) : NULL);
 	json_object_object_del(receipt, "provider_message");
 	clean_attempts(receipt, &req->gw->seal_key, req->key.account);
-	add_price(receipt, req->config->models);
+	add_price(receipt);
 	unpack_raw_usage(receipt);
 	dr_strbuf_init(&out, MAX_ANSWER);
 	dr_strbuf_adds(

@@ -14,7 +14,7 @@
 
 #define BYTES_PER_TOKEN 4
 #define MAX_RECEIPT     (32 * 1024)
-#define USUAL_RECEIPT   1000 /* one allocation instead of five */
+#define USUAL_RECEIPT   1200 /* one allocation instead of five */
 
 /* ---- usage ---- */
 
@@ -143,6 +143,24 @@ add_usage(struct dr_strbuf *out, const struct dr_request *req)
 	dr_json_add_string(out, raw[0] != '\0' ? raw : NULL);
 }
 
+/* The rates that were in force, of the tier of this prompt: models.json and the markup
+ * may be others by the time somebody asks. */
+static void
+add_rates(struct dr_strbuf *out, const struct dr_request *req)
+{
+	const struct dr_usage *u = &req->usage;
+	const struct dr_price_tier *t = dr_price_tier_for(req->price,
+	    u->input + u->cache_read + u->cache_write_5m + u->cache_write_1h);
+
+	dr_strbuf_addf(out,
+	    ",\"rates\":{\"input_rate_nano_usd\":%lld,\"output_rate_nano_usd\":%lld,"
+	    "\"cache_read_rate_nano_usd\":%lld,\"cache_write_5m_rate_nano_usd\":%lld,"
+	    "\"cache_write_1h_rate_nano_usd\":%lld,\"web_search_rate_nano_usd\":%lld}",
+	    (long long)t->input, (long long)t->output, (long long)t->cache_read,
+	    (long long)t->cache_write_5m, (long long)t->cache_write_1h,
+	    (long long)req->price->web_search);
+}
+
 static void
 write_receipt(struct dr_strbuf *out, const struct dr_request *req, int64_t charge)
 {
@@ -168,6 +186,7 @@ write_receipt(struct dr_strbuf *out, const struct dr_request *req, int64_t charg
 	add_times(out, req);
 	add_attempts(out, req);
 	add_usage(out, req);
+	add_rates(out, req);
 	if (req->price_ppm != DR_PPM) /* a dearer variant: few are */
 		dr_strbuf_addf(
 		    out, ",\"price_multiplier_ppm\":%lld", (long long)req->price_ppm);

@@ -46,7 +46,9 @@ for (const [name, where] of Object.entries(dialects))
       assert.equal(receipt.refund_nano_usd, Math.max(0, receipt.hold_nano_usd - receipt.charge_nano_usd));
       assert.ok(receipt.balance_after_nano_usd > 0);
       assert.equal(receipt.price.date, receipt.price_date);
-      assert.equal(receipt.price.input_usd_per_million, '3');
+      assert.deepEqual(receipt.price, { date: receipt.price_date, input_usd_per_million: '3', output_usd_per_million: '15', cache_read_usd_per_million: '0.3',
+        cache_write_5m_usd_per_million: '3.75', cache_write_1h_usd_per_million: '6', web_search_usd: '0.01' });
+      assert.equal(receipt.rates, undefined);
       assert.equal(receipt.attempts.length, 1);
       assert.match(receipt.attempts[0].provider, /^p_[0-9a-f]{8}$/);
       assert.equal(receipt.attempts[0].status, 200);
@@ -141,4 +143,7 @@ test('with a markup, what a provider is owed stands beside what was charged', as
   assert.equal((await until('receipt', async () => { const r = await receiptOf(got.headers['request-id']); return r.status === 200 && r; })).json.charge_nano_usd, list * 1.25);
   assert.deepEqual(await sums(), { list: before.list + list, charged: before.charged + list * 1.25 });
   await stack.reload({ markup: '0%' });
+  // the receipt explains its charge by the rates of then
+  const { price } = (await receiptOf(got.headers['request-id'])).json;
+  assert.deepEqual([price.input_usd_per_million, price.output_usd_per_million], ['3.75', '18.75']);
 });
