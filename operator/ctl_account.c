@@ -232,7 +232,8 @@ move_balance(struct ctl *ctl, const char *account, int64_t amount, const char *t
 	snprintf(nano, sizeof nano, "%" PRId64, amount);
 	if (!ctl_script(ctl, &reply, tag, &dr_script_credit, 2,
 		(const char *[]){ key, ledger, nano, type, reason, NULL }))
-		return CTL_FAILED;
+		return ctl_fail(CTL_FAILED,
+		    "it may have been booked all the same: `ledger %s` tells", account);
 	if (strcmp(reply.text, "RANGE") != 0)
 		wait_for_replica(ctl);
 	status = print_balance(ctl, &reply);

@@ -123,9 +123,14 @@ key_add(struct ctl *ctl, int argc, char **argv)
 
 /* ---- list, show ---- */
 
-static const char *const key_columns[] = { "id", "account", "name", "status", "#rpm",
-	"#concurrency", "budget_usd", "budget_period", "models", "created", "expires",
-	"old_until", NULL };
+#define KEY_COLUMNS                                                                    \
+	"id", "account", "name", "status", "#rpm", "#concurrency", "budget_usd",       \
+	    "budget_period", "models", "created", "expires", "old_until", "used",      \
+	    "spent_total_usd"
+
+static const char *const list_columns[] = { KEY_COLUMNS, NULL };
+static const char *const show_columns[] = { KEY_COLUMNS, "window", "resets",
+	"spent_usd", "held_usd", "left_usd", "#rpm_used", "#running", NULL };
 
 static const char *
 key_field(const struct ctl_reply *account, const char *id, const char *field)
@@ -174,6 +179,63 @@ add_key_row(struct ctl *ctl, struct ctl_table *table, const char *account_id,
 	ctl_table_cell(table, when);
 	ctl_table_cell(table, date_of(key_field(account, id, "expires"), when));
 	ctl_table_cell(table, date_of(key_field(account, id, "old_until"), when));
+	ctl_table_cell(table, date_of(key_field(account, id, "used"), when));
+	ctl_table_usd(table, strtoll(key_field(account, id, "spent:total"), NULL, 10));
+}
+
+/* What scripts/key_state.lua gives, by its places there; a deleted key has no state. */
+enum {
+	RPM_USED = 7,
+	RUNNING = 9,
+	BUDGET = 10,
+	WINDOW = 12,
+	SPENT = 13,
+	HELD = 14,
+	RESETS = 21
+};
+
+static void
+add_state(struct ctl_table *table, const struct ctl_reply *states)
+{
+	const struct ctl_reply *k = states->n > 0 ? states->items[0].items : NULL;
+	char when[DR_CLOCK_TEXT] = "";
+	int64_t left;
+
+	for (size_t i = 0; k == NULL && show_columns[i] != NULL; i++)
+		if (i >= DR_N_ELEMENTS(list_columns) - 1)
+			ctl_table_cell(table, "");
+	if (k == NULL)
+		return;
+	left = k[BUDGET].number - k[SPENT].number - k[HELD].number;
+	ctl_table_cell(table, k[WINDOW].text);
+	if (k[RESETS].number > 0)
+		dr_clock_format_s(k[RESETS].number, when);
+	ctl_table_cell(table, when);
+	ctl_table_usd(table, k[SPENT].number);
+	ctl_table_usd(table, k[HELD].number);
+	if (k[BUDGET].number >= 0)
+		ctl_table_usd(table, left > 0 ? left : 0);
+	else
+		ctl_table_cell(table, "");
+	ctl_table_number(table, k[RPM_USED].number);
+	ctl_table_number(table, k[RUNNING].number);
+}
+
+static bool
+read_state(struct ctl *ctl, const struct ctl_key_name *name, struct ctl_reply *out)
+{
+	const struct dr_settings *s = ctl->config->settings;
+	char key[CTL_KEY_SIZE], tag[CTL_KEY_SIZE], rpm[24], conc[24], offset[24] = "0";
+
+	ctl_account_key(name->account, "account", key);
+	snprintf(tag, sizeof tag, "{a:%s}", name->account);
+	snprintf(rpm, sizeof rpm, "%" PRId64, s->default_rpm);
+	snprintf(conc, sizeof conc, "%" PRId64, s->default_concurrency);
+#ifdef DR_DEBUG
+	snprintf(offset, sizeof offset, "%" PRId64, s->test_clock_offset);
+#endif
+	return ctl_script(ctl, out, tag, &dr_script_keys_read, 1,
+	    (const char *[]){ key, rpm, conc, offset, name->id, "1", "", "", NULL });
 }
 
 static bool
@@ -198,7 +260,7 @@ key_list(struct ctl *ctl, int argc, char **argv)
 	if (!ctl_account_exists(ctl, account_id) ||
 	    !read_account(ctl, account_id, &account))
 		return CTL_FAILED;
-	table = ctl_table_new(key_columns);
+	table = ctl_table_new(list_columns);
 	for (size_t i = 0; i < account.n; i += 2) {
 		const char *field = account.items[i].text, *dot = strchr(field, '.');
 
@@ -221,7 +283,7 @@ key_show(struct ctl *ctl, int argc, char **argv)
 {
 	const char *word;
 	struct ctl_key_name name;
-	struct ctl_reply account;
+	struct ctl_reply account, states;
 	struct ctl_table *table;
 	size_t n;
 	int status;
@@ -236,9 +298,15 @@ key_show(struct ctl *ctl, int argc, char **argv)
 		ctl_reply_free(&account);
 		return ctl_fail(CTL_FAILED, "KEY: there is no key \"%s\"", name.id);
 	}
-	table = ctl_table_new(key_columns);
+	if (!read_state(ctl, &name, &states)) {
+		ctl_reply_free(&account);
+		return CTL_FAILED;
+	}
+	table = ctl_table_new(show_columns);
 	add_key_row(ctl, table, name.account, &account, name.id);
+	add_state(table, &states);
 	ctl_reply_free(&account);
+	ctl_reply_free(&states);
 	ctl_table_print(ctl, &table, true);
 	return CTL_OK;
 }

@@ -123,11 +123,59 @@ what_is_no_zone_is_refused_and_changes_nothing(void **state)
 	assert_string_equal(ask(store, line).text, "Asia/Tokyo");
 }
 
+/* Whoever is asked why a key is refused looks here first. */
+static void
+a_key_shows_what_is_left_of_it(void **state)
+{
+	char key[128], account[64], line[300];
+	struct dr_api_key parts;
+
+	(void)state;
+	snprintf(account, sizeof account, "%s", new_account("5"));
+	CTL_STATUS(0, "key add %s --budget 2 --budget-period total", account);
+	take_line(key, sizeof key);
+	assert_true(dr_api_key_parse("sk-ant-dr-", key, &parts));
+	CTL_STATUS(0, "--json key show %s", parts.key_id);
+	assert_string_equal(json_at("spent_usd"), "0");
+	assert_string_equal(json_at("left_usd"), "2");
+	assert_string_equal(json_at("used"), "");
+	snprintf(line, sizeof line,
+	    "HSET {a:%s}:account %s.spent:total 500000000 %s.held:total 250000000 "
+	    "%s.used 1767225600000",
+	    account, parts.key_id, parts.key_id, parts.key_id);
+	(void)ask(store, line);
+	CTL_STATUS(0, "--json key show %s", parts.key_id);
+	assert_string_equal(json_at("window"), "total");
+	assert_string_equal(json_at("resets"), "");
+	assert_string_equal(json_at("spent_usd"), "0.5");
+	assert_string_equal(json_at("held_usd"), "0.25");
+	assert_string_equal(json_at("left_usd"), "1.25");
+	assert_string_equal(json_at("rpm_used"), "0");
+	assert_string_equal(json_at("running"), "0");
+	assert_string_equal(json_at("used"), "2026-01-01T00:00:00Z");
+	CTL_STATUS(0, "key set %s --budget-period month", parts.key_id);
+	CTL_STATUS(0, "--json key show %s", parts.key_id);
+	assert_string_equal(json_at("spent_usd"), "0");
+	assert_string_equal(json_at("spent_total_usd"), "0.5");
+	assert_int_equal(strlen(json_at("window")), 7);
+	assert_int_equal(strlen(json_at("resets")), 20);
+	CTL_STATUS(0, "key set %s --no-budget", parts.key_id);
+	CTL_STATUS(0, "--json key show %s", parts.key_id);
+	assert_string_equal(json_at("left_usd"), "");
+	CTL_STATUS(0, "--json key list %s", account);
+	assert_string_equal(json_at("0.spent_total_usd"), "0.5");
+	CTL_STATUS(0, "key delete %s", parts.key_id);
+	CTL_STATUS(0, "--json key show %s", parts.key_id);
+	assert_string_equal(json_at("spent_total_usd"), "0.5");
+	assert_string_equal(json_at("running"), "");
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_keys_limits_are_changed_one_by_one_and_lifted),
+		cmocka_unit_test(a_key_shows_what_is_left_of_it),
 		cmocka_unit_test(a_rotated_key_has_a_new_secret_and_remembers_the_old),
 		cmocka_unit_test(a_zones_offsets_are_kept_with_the_account),
 		cmocka_unit_test(what_is_no_zone_is_refused_and_changes_nothing),
