@@ -115,6 +115,8 @@ answer_receipt(struct receipt_call *call, const char *name)
 	json_object_object_add(
 	    receipt, "key_name", name != NULL ? json_object_new_string(name) : NULL);
 	json_object_object_del(receipt, "provider_message");
+	json_object_object_del(receipt, "provider"); /* an abandoned one's */
+	json_object_object_del(receipt, "list_nano_usd");
 	clean_attempts(receipt, &req->gw->seal_key, req->key.account);
 	add_price(receipt);
 	unpack_raw_usage(receipt);

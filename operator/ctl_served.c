@@ -31,21 +31,31 @@ static const struct {
 #define LISTED  (DR_N_ELEMENTS(what) - 2)
 
 /*
- * What the request cost in all. A late row names what its abandoned one has booked, of
- * which nobody knew then who served it; the tokens are all in the late one.
+ * A late row names what its abandoned one has booked. Where that one did not know who
+ * served the request (`waslist` is empty), it counts nowhere, and the late one for all.
+ * The tokens are all in the late one.
  */
+static bool
+counts_for_all(const struct ctl_reply *fields)
+{
+	return ctl_field(fields, "waslist")[0] == '\0';
+}
+
 static int64_t
 charged(const struct ctl_reply *fields)
 {
-	return -ctl_field_number(fields, "nano") + ctl_field_number(fields, "was");
+	int64_t nano = -ctl_field_number(fields, "nano");
+
+	return counts_for_all(fields) ? nano + ctl_field_number(fields, "was") : nano;
 }
 
 /* By the vendor's list. Rows of older versions do not tell: they count as charged. */
 static int64_t
 listed(const struct ctl_reply *fields)
 {
-	return ctl_field(fields, "list")[0] != '\0' ? ctl_field_number(fields, "list")
-						    : charged(fields);
+	if (ctl_field(fields, "list")[0] == '\0')
+		return charged(fields);
+	return ctl_field_number(fields, "list") - ctl_field_number(fields, "waslist");
 }
 
 void
@@ -56,15 +66,15 @@ ctl_served_add(struct ctl_sums *sums, const char *id, const struct ctl_reply *fi
 	char name[256], day[DR_CLOCK_TEXT];
 
 	if (provider[0] == '\0')
-		return; /* abandoned: nobody knows who served it */
+		return; /* abandoned before anything was told: nobody knows */
 	dr_clock_format_s(strtoll(id, NULL, 10), day);
 	for (size_t i = 0; i < DR_N_ELEMENTS(what); i++) {
 		const char *field = what[i].field;
-		int64_t n = strcmp(field, "requests") == 0 ? !late
-			    : strcmp(field, "nano") == 0   ? charged(fields)
-			    : strcmp(field, "list") == 0
-				? listed(fields)
-				: ctl_field_number(fields, field);
+		int64_t n =
+		    strcmp(field, "requests") == 0 ? !late || counts_for_all(fields)
+		    : strcmp(field, "nano") == 0   ? charged(fields)
+		    : strcmp(field, "list") == 0   ? listed(fields)
+						   : ctl_field_number(fields, field);
 
 		snprintf(name, sizeof name, "served:%s:%.10s:%s", provider, day, field);
 		ctl_sums_add(sums, name, n);

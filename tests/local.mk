@@ -37,6 +37,7 @@ DR_UNIT_TESTS = \
 	tests/unit/test_ctl \
 	tests/unit/test_ctl_key \
 	tests/unit/test_ctl_ledger \
+	tests/unit/test_ctl_model \
 	tests/unit/test_ctl_output \
 	tests/unit/test_ctl_provider \
 	tests/unit/test_ctl_wallet \

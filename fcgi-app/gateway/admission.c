@@ -237,6 +237,7 @@ dr_admission_reserve(struct dr_admission *admission, struct dr_ticket *ticket,
 	ticket->magic = DR_TICKET_MAGIC;
 	ticket->done = done;
 	ticket->cost_so_far_nano = 0;
+	ticket->so_far = (struct dr_so_far){ 0 };
 	ticket->booking = new_booking(admission, ticket, query);
 	if (query->mode == DR_ADMIT_FULL)
 		dr_lease_pace(admission, query->lease_ms);

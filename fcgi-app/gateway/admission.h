@@ -102,6 +102,13 @@ struct dr_ticket {
 	struct dr_admitted admitted;
 	int64_t
 	    cost_so_far_nano; /* the caller keeps it up to date; written by renewals */
+	/* what that is made of: stands in the books, should its process die */
+	struct dr_so_far {
+		int64_t list_nano; /* without the operator's markup */
+		struct dr_usage usage;
+		const char *model, *provider,
+		    *price_date; /* borrowed; NULL: not known */
+	} so_far;
 	struct dr_booking
 	    *booking; /* the admission's; NULL when nothing is booked or asked */
 	void (*done)(struct dr_ticket *, enum dr_error);

@@ -4,10 +4,13 @@
  * decides nothing by it: a process that stops ticking loses its slots, which is the
  * point.
  */
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/limits.h"
 #include "gateway/admission_priv.h"
 #include "gateway/script_args.h"
 #include "scripts/scripts.h"
@@ -18,6 +21,7 @@
 #define AT_ONCE         256 /* renewals sorted together */
 #define PER_CALL        64  /* ... and told in one script call */
 #define INDEX_MS        10000
+#define SO_FAR_SIZE     (7 * 21 + 12 + DR_MAX_PROVIDER_NAME + DR_MAX_MODEL_NAME + 4)
 
 /* ---- the sweep's index ---- */
 
@@ -64,12 +68,31 @@ by_account(const void *a, const void *b)
 	return strcmp((*x)->key.account, (*y)->key.account);
 }
 
+/* "LIST IN CW5 CW1 CR OUT WEB PRICE-DATE PROVIDER MODEL"; nothing cost, nothing told.
+ */
+static void
+write_so_far(const struct dr_ticket *ticket, char out[SO_FAR_SIZE])
+{
+	const struct dr_so_far *s = &ticket->so_far;
+	const struct dr_usage *u = &s->usage;
+
+	out[0] = '\0';
+	if (ticket->cost_so_far_nano > 0 && s->model != NULL)
+		snprintf(out, SO_FAR_SIZE,
+		    "%" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64
+		    " %" PRId64 " %" PRId64 " %s %s %s",
+		    s->list_nano, u->input, u->cache_write_5m, u->cache_write_1h,
+		    u->cache_read, u->output, u->web_searches, s->price_date,
+		    s->provider, s->model);
+}
+
 /* n bookings of one account; lease_ms 0: their leases are over at once. */
 static void
 renew(struct dr_admission *admission, struct dr_booking **bookings, size_t n,
     int64_t lease_ms)
 {
 	struct dr_script_args args;
+	char so_far[PER_CALL][SO_FAR_SIZE];
 
 	dr_args_begin(&args, bookings[0]->key.account);
 	dr_args_key(&args, DR_SCHEMA_ACCOUNT, NULL);
@@ -83,6 +106,8 @@ renew(struct dr_admission *admission, struct dr_booking **bookings, size_t n,
 		dr_args_number(&args, booking->ticket->cost_so_far_nano);
 		dr_args_number(&args, booking->slice_nano);
 		dr_args_text(&args, booking->window);
+		write_so_far(booking->ticket, so_far[i]);
+		dr_args_text(&args, so_far[i]);
 	}
 	dr_args_eval(&args, admission->store, &dr_script_lease_renew, NULL);
 	keep_indexed(bookings[0]);

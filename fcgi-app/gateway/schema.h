@@ -13,12 +13,13 @@
  *                         .spent:WINDOW .held:WINDOW
  *   {a:ACCT}:recent:KID   list of arrival times, the newest last
  *   {a:ACCT}:counts:KID   the same of count_tokens
- *   {a:ACCT}:open:KID     hash: request id -> "HOLD EXPIRY COST WINDOW"
+ *   {a:ACCT}:open:KID     hash: request id -> "HOLD EXPIRY COST WINDOW", and once it
+ *                         costs something, what that is made of (lease_renew.lua)
  *   {a:ACCT}:receipt:REQ  a JSON object, for a time: the mark of what is settled
  *   {a:ACCT}:ledger       stream: type req key nano balance model provider price in
  *                         cw5 cw1 cr out web flags window list (the charge without
- *                         markup), was (a late row: what the abandoned one has
- *                         charged); or type nano balance reason
+ *                         markup), was and waslist (a late row: what the abandoned
+ *                         one has charged); or type nano balance reason
  *   {a:ACCT}:opening      hash: what was trimmed off the ledger: until (the last id),
  *                         balance after it, spent:KID:WINDOW,
  *                         served:PROVIDER:DAY:WHAT, used:KID:WHAT

@@ -14,7 +14,7 @@
 #include "gateway/schema.h"
 #include "io/store.h"
 
-#define DR_SCRIPT_ARGS_MAX  360
+#define DR_SCRIPT_ARGS_MAX  400
 #define DR_SCRIPT_ARGS_POOL 4096
 
 struct dr_script_args {

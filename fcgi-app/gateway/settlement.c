@@ -76,6 +76,14 @@ dr_usage_so_far(const struct dr_request *req, struct dr_usage *usage, bool *esti
 	add_search(req, usage);
 }
 
+static const char *
+provider_of(const struct dr_request *req)
+{
+	return req->n_attempts > 0
+		   ? req->attempts[req->n_attempts - 1].provider->record->name
+		   : "";
+}
+
 void
 dr_cost_so_far(struct dr_request *req)
 {
@@ -88,6 +96,13 @@ dr_cost_so_far(struct dr_request *req)
 	dr_usage_so_far(req, &usage, &estimated);
 	req->ticket.cost_so_far_nano =
 	    dr_price_times(req->price, &usage, req->price_ppm);
+	req->ticket.so_far = (struct dr_so_far){
+		.list_nano = dr_price_times(req->price->list, &usage, req->price_ppm),
+		.usage = usage,
+		.model = req->model->name,
+		.provider = provider_of(req),
+		.price_date = req->price->date,
+	};
 }
 
 /* ---- the receipt ---- */
@@ -232,10 +247,7 @@ dr_settle(struct dr_request *req)
 	booking.usage = req->usage;
 	booking.estimated = req->estimated;
 	booking.model = req->model->name;
-	booking.provider =
-	    req->n_attempts > 0
-		? req->attempts[req->n_attempts - 1].provider->record->name
-		: "";
+	booking.provider = provider_of(req);
 	booking.price_date = req->price->date;
 	booking.status = req->status;
 	booking.error = req->err != DR_OK ? dr_error_info(req->err)->name : "";

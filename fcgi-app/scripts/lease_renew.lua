@@ -4,7 +4,8 @@
 -- overdraw is bounded by slices, not by answers.
 --
 -- KEYS  1 {a:ACCT}:account
--- ARGV  1 lease, ms   2 clock offset, ms   then for each: KID, request id, cost so far, slice, window
+-- ARGV  1 lease, ms   2 clock offset, ms   then for each: KID, request id, cost so far, slice, window,
+--       what that cost is made of: "LIST IN CW5 CW1 CR OUT WEB PRICE-DATE PROVIDER MODEL", or ''
 -- Gives the number renewed.
 --
 -- An entry that Redis has lost (a replica took over, say) is there again; one that was settled or
@@ -29,12 +30,13 @@ local function left(kid, window)
 	return math.max(0, free)
 end
 
-for i = 3, #ARGV, 5 do
+for i = 3, #ARGV, 6 do
 	local kid, id, cost, window = ARGV[i], ARGV[i + 1], whole(ARGV[i + 2]), ARGV[i + 4]
+	local made_of = ARGV[i + 5] ~= '' and ' ' .. ARGV[i + 5] or ''
 	local open, hold = prefix .. 'open:' .. kid, 0
 	local entry = call('HGET', open, id)
 	if entry then
-		local held_text, held_window = string.match(entry, '^(%d+) %d+ %d+ (%S+)$')
+		local held_text, held_window = string.match(entry, '^(%d+) %d+ %d+ (%S+)')
 		hold, window = whole(held_text), held_window
 	end
 	if entry or call('EXISTS', prefix .. 'receipt:' .. id) == 0 then
@@ -49,7 +51,7 @@ for i = 3, #ARGV, 5 do
 		if not entry then
 			running, moved = running + 1, true
 		end
-		call('HSET', open, id, string.format('%.0f %s %.0f %s', hold, expiry, cost, window))
+		call('HSET', open, id, string.format('%.0f %s %.0f %s%s', hold, expiry, cost, window, made_of))
 		renewed = renewed + 1
 	end
 end

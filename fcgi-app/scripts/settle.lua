@@ -16,7 +16,7 @@
 local kid, id, window, flags = ARGV[1], ARGV[2], ARGV[4], ARGV[17]
 local charge, giving_back = whole(ARGV[3]), ARGV[5] == ''
 local list = ARGV[20] and ARGV[20] ~= '' and ARGV[20] or ARGV[3]
-local result, abandoned = 'BOOKED', nil
+local result, abandoned, abandoned_list = 'BOOKED', nil, nil
 
 -- The receipt is the mark of what is booked. One that a sweep left names what was charged.
 local before = call('GET', KEYS[3])
@@ -25,6 +25,7 @@ if before then
 	if not abandoned or giving_back then
 		return { 'BEFORE' }
 	end
+	abandoned_list = string.match(before, '"list_nano_usd":(%d+)')
 	charge, result = charge - abandoned, 'LATE'
 	flags = flags == '' and 'late' or 'late ' .. flags
 end
@@ -32,7 +33,7 @@ end
 -- Only what the entry held is given back: nothing, where it was swept.
 local entry, hold = call('HGET', KEYS[2], id), 0
 if entry then
-	local held_text, held_window = string.match(entry, '^(%d+) %d+ %d+ (%S+)$')
+	local held_text, held_window = string.match(entry, '^(%d+) %d+ %d+ (%S+)')
 	hold, window = whole(held_text), held_window
 elseif giving_back then
 	return { 'BEFORE' }
@@ -69,13 +70,14 @@ if giving_back then
 	return { result, balance }
 end
 -- A late row moves the balance by the difference alone; `was` names what it differs from, so that
--- its tokens and money can be told together.
+-- its tokens and money can be told together; `waslist` the same without markup, where the abandoned
+-- row knew who had served it.
 if charge ~= 0 or ARGV[11] ~= '0' or ARGV[12] ~= '0' or ARGV[13] ~= '0' or ARGV[14] ~= '0' or
 	ARGV[15] ~= '0' or ARGV[16] ~= '0' then
 	call('XADD', KEYS[4], '*', 'type', 'charge', 'req', id, 'key', kid, 'nano', text(-charge),
 		'balance', balance_text, 'model', ARGV[8], 'provider', ARGV[9], 'price', ARGV[10],
 		'in', ARGV[11], 'cw5', ARGV[12], 'cw1', ARGV[13], 'cr', ARGV[14], 'out', ARGV[15],
-		'web', ARGV[16], 'flags', flags, 'window', window, 'list', list, 'was', abandoned or '')
+		'web', ARGV[16], 'flags', flags, 'window', window, 'list', list, 'was', abandoned or '', 'waslist', abandoned_list or '')
 end
 call('XADD', KEYS[5], 'MAXLEN', '~', '10000', '*', 'req', id, 'key', kid, 'model', ARGV[8],
 	'status', ARGV[18], 'error', ARGV[19])

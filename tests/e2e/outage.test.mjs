@@ -168,7 +168,17 @@ test('what ran in a killed responder is booked once, in an account that nobody c
   await until('booked', async () => (await running(account)) === 0, 60);
   const rows = (await stack.json('ledger', account)).filter((row) => row.type === 'abandoned');
   assert.equal(rows.length, 20);
-  for (const row of rows) assert.ok(row.nano_usd < 0);
+  for (const row of rows) {
+    assert.ok(row.nano_usd < 0);
+    assert.deepEqual([row.model, row.provider, row.price_date], [MODEL, 'main', '2026-02-17']);
+  }
+  // the caller reads what it is made of, and nothing of the operator's own
+  const { json } = await call(stack.nginx, { method: 'GET', path: `/v1/requests/${rows[0].request}`, headers: { 'x-api-key': key } });
+  assert.deepEqual([json.object, json.error, json.status, json.model_served, json.price_date], ['receipt', 'ABANDONED', 0, MODEL, '2026-02-17']);
+  assert.equal(json.abandoned_nano_usd, json.usage.input * 3000 + json.usage.output * 15000);
+  assert.deepEqual([json.provider, json.list_nano_usd], [undefined, undefined]);
+  const [served] = await stack.json('provider', 'usage', 'main');
+  assert.ok(served.requests >= rows.length && served.charged_nano_usd >= -rows.reduce((sum, row) => sum + row.nano_usd, 0));
   assert.equal(await stack.redis('HGET', `{a:${account}}:account`, 'held'), '0');
   await stack.ctl('ledger', 'verify', account);
   await until('the index forgets the account', async () => (await stack.redis('ZSCORE', 'open', account)) === '');

@@ -103,7 +103,7 @@ struct answer {
 	enum dr_error err;
 	enum dr_reply_type type;
 	int64_t number; /* -1: none */
-	char text[64];
+	char text[600];
 	size_t len, count;
 	bool late_null;
 	uint64_t order; /* of all answers of this test program */

@@ -196,6 +196,81 @@ a_late_row_names_what_the_abandoned_one_has_charged(void **state)
 	audit();
 }
 
+static void
+check_row(const char *position, const char *field, const char *want)
+{
+	static struct dr_script script = SCRIPT("row_field",
+	    "local row = redis.call('XRANGE', KEYS[1], '-', '+')[tonumber(ARGV[1])][2]\n"
+	    "for i = 1, #row, 2 do if row[i] == ARGV[2] then return row[i + 1] end end");
+	struct dr_script_args args;
+	struct answer answer;
+
+	answer_init(&answer, false);
+	dr_args_begin(&args, ACCOUNT);
+	dr_args_key(&args, DR_SCHEMA_LEDGER, NULL);
+	dr_args_text(&args, position);
+	dr_args_text(&args, field);
+	dr_args_eval(&args, store, &script, &answer.call);
+	dr_store_wait(store, &answer.call);
+	assert_string_equal(answer.text, want);
+}
+
+/*
+ * What a process that died had told: its charge is explained by model, price and usage
+ * so far, and counts for the provider; the late settlement then counts for the rest.
+ */
+static void
+an_abandoned_charge_says_what_it_is_made_of(void **state)
+{
+	struct dr_settlement settlement = costs(140);
+	struct dr_admit_query query = usual();
+	struct attempt other;
+	char id[DR_REQUEST_ID_SIZE], name[DR_SCHEMA_KEY_SIZE];
+	const char *receipt;
+
+	(void)state;
+	open_account(500);
+	add_key("x7y8z9", "");
+	query.lease_ms = 300;
+	query.estimate_nano = 500;
+	assert_int_equal(reserve(&attempt, &query), DR_OK);
+	snprintf(id, sizeof id, "%s", the_id);
+	attempt.ticket.cost_so_far_nano = 100;
+	attempt.ticket.so_far = (struct dr_so_far){ .list_nano = 90,
+		.usage = { .input = 7, .cache_read = 3, .output = 9 },
+		.model = "model one",
+		.provider = "p1",
+		.price_date = "2026-10-01" };
+	snprintf(name, sizeof name, "HGET " KEY("open:x7y8z9") " %s", id);
+	TURN_UNTIL(strstr(ask(store, name).text, " 100 total 90 7 0 0 3 9 0 2026-10-01 "
+						 "p1 model one") != NULL);
+	query = usual();
+	query.clock_offset_ms = 31000;
+	query.sweep_after_ms = 0;
+	assert_int_equal(reserve(&other, &query), DR_OK); /* and sweeps the first */
+	check_row("1", "type", "abandoned");
+	check_row("1", "nano", "-100");
+	check_row("1", "list", "90");
+	check_row("1", "model", "model one");
+	check_row("1", "provider", "p1");
+	check_row("1", "price", "2026-10-01");
+	receipt = redis_do("GET " KEY("receipt:%s"), id).text;
+	assert_non_null(strstr(receipt,
+	    "\"status\":0,\"error\":\"ABANDONED\",\"model_served\":\"model one\","));
+	assert_non_null(strstr(receipt, "\"usage\":{\"input\":7,"));
+	assert_non_null(strstr(receipt, "\"output\":9,"));
+	drop(&other);
+	settlement.list_nano = 126;
+	begin_settle(&attempt, &settlement);
+	TURN_UNTIL(dr_admission_unsettled(admission) == 0);
+	check_row("2", "nano", "-40");
+	check_row("2", "was", "100");
+	check_row("2", "waslist", "90");
+	check_row("2", "list", "126");
+	assert_int_equal(account_number("balance"), 360);
+	audit();
+}
+
 int
 main(void)
 {
@@ -205,6 +280,7 @@ main(void)
 		    a_record_is_booked_for_as_long_as_its_own_receipt_lives),
 		cmocka_unit_test(the_price_without_markup_is_kept_on_the_way),
 		cmocka_unit_test(a_late_row_names_what_the_abandoned_one_has_charged),
+		cmocka_unit_test(an_abandoned_charge_says_what_it_is_made_of),
 	};
 
 	return cmocka_run_group_tests(tests, admission_setup, admission_teardown);
