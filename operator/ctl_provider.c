@@ -43,17 +43,17 @@ struct given {
 	const char *values[N_FIELD_OPTIONS][MAX_VALUES];
 	const char *credential;
 	/* as above, then the two others and the end */
-	struct ctl_option options[N_FIELD_OPTIONS + 3];
+	struct ctl_option options[N_FIELD_OPTIONS + 4];
 };
 
-enum { CREDENTIAL = N_FIELD_OPTIONS, ALLOW_HTTP, END };
+enum { CREDENTIAL = N_FIELD_OPTIONS, ALLOW_HTTP, NO_ALLOW_HTTP, END };
 
 #define FIELD_USAGE                                                                          \
 	"[--rest none|auto|HH:MM-HH:MM ...] [--liveness node|probe|always] [--weight N] "    \
 	"[--priority N] [--org NAME] [--ca-file FILE] [--header x-api-key|bearer|api-key] "  \
 	"[--api-path none|/v1] [--query NAME=VALUE ...] [--extra-header 'NAME: VALUE' ...] " \
 	"[--rename-answers on|off] "                                                         \
-	"[--allow-http]"
+	"[--allow-http|--no-allow-http]"
 #define ADD_USAGE                                                                       \
 	"NAME --dialect anthropic|openai-chat|openai-responses|openai [--dialect ...] " \
 	"--base-url URL --credential-file FILE|- --model HERE[=THERE] [--model ...] "   \
@@ -74,6 +74,8 @@ read_given(
 	given->options[CREDENTIAL] =
 	    (struct ctl_option){ "--credential-file", &given->credential, 1, 0 };
 	given->options[ALLOW_HTTP] = (struct ctl_option){ "--allow-http", NULL, 1, 0 };
+	given->options[NO_ALLOW_HTTP] =
+	    (struct ctl_option){ "--no-allow-http", NULL, 1, 0 };
 	given->options[END] = (struct ctl_option){ NULL, NULL, 0, 0 };
 	return ctl_options(argc, argv, given->options, name, 1, 1, &n, usage);
 }
@@ -145,6 +147,9 @@ apply(struct ctl *ctl, struct dr_provider_record *record, const struct given *gi
 			return false;
 	if (given->options[ALLOW_HTTP].n > 0 &&
 	    !set_field(record, "--allow-http", "allow_http", "on"))
+		return false;
+	if (given->options[NO_ALLOW_HTTP].n > 0 &&
+	    !set_field(record, "--no-allow-http", "allow_http", "off"))
 		return false;
 	if (!check_models(ctl, record))
 		return false;

@@ -87,7 +87,18 @@ is_listed(struct json_object *list, const char *model)
 	return false;
 }
 
-/* How many models the answer lists, and which of the record's it does not. */
+/* The list goes on elsewhere. */
+static bool
+has_more(struct json_object *root)
+{
+	struct json_object *more;
+
+	return json_object_object_get_ex(root, "has_more", &more) &&
+	       json_object_get_boolean(more);
+}
+
+/* How many models the answer lists, and which of the record's it does not; nothing of
+ * these where it does not list all. */
 static void
 compare_models(const struct dr_provider_record *record, const struct dr_probe *probe,
     struct dr_strbuf *listed, struct dr_strbuf *missing)
@@ -101,7 +112,7 @@ compare_models(const struct dr_provider_record *record, const struct dr_probe *p
 	if (root != NULL && json_object_object_get_ex(root, "data", &list) &&
 	    json_object_is_type(list, json_type_array)) {
 		dr_strbuf_addf(listed, "%zu", json_object_array_length(list));
-		for (size_t i = 0; i < record->n_models; i++)
+		for (size_t i = 0; i < record->n_models && !has_more(root); i++)
 			if (!is_listed(list, record->models[i].there))
 				dr_strbuf_addf(missing, "%s%s",
 				    missing->len > 0 ? "," : "",

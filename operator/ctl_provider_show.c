@@ -284,9 +284,17 @@ judge(const struct directory *d, const struct shown *row, struct dr_strbuf *why)
 
 /* ---- showing ---- */
 
-static const char *const columns[] = { "name", "state", "why", "enabled", "dialects",
-	"base_url", "#max_concurrency", "#running", "#weight", "#priority", "rest",
-	"rests", "liveness", "node", "org", "models", NULL };
+/* Of the list, and of one alone: all that can be set, but its secrets only whether they
+ * are there. */
+#define FIRST_COLUMNS                                                                  \
+	"name", "state", "why", "enabled", "dialects", "base_url", "#max_concurrency", \
+	    "#running", "#weight", "#priority", "rest", "rests", "liveness", "node",   \
+	    "org", "models"
+
+static const char *const columns[] = { FIRST_COLUMNS, NULL };
+static const char *const all_columns[] = { FIRST_COLUMNS, "header", "api_path", "query",
+	"extra_headers", "rename_answers", "ca_file", "allow_http", "credential",
+	"token", "changed", NULL };
 
 static void
 add_cell(
@@ -298,6 +306,16 @@ add_cell(
 	(void)dr_provider_record_get(record, field, &text);
 	ctl_table_cell(table, text.data);
 	dr_strbuf_fini(&text);
+}
+
+/* A record's generation is the time at which it was written, or just above it. */
+static void
+add_changed(struct ctl_table *table, const struct dr_provider_record *record)
+{
+	char text[DR_CLOCK_TEXT];
+
+	dr_clock_format_s(record->generation, text);
+	ctl_table_cell(table, text);
 }
 
 /* The windows in force, also of an automatic rest. */
@@ -318,7 +336,8 @@ add_rests(struct ctl_table *table, const struct dr_rest_plan *plan)
 }
 
 static void
-add_row(const struct directory *d, struct ctl_table *table, const struct shown *row)
+add_row(const struct directory *d, struct ctl_table *table, const char *const *names,
+    const struct shown *row)
 {
 	struct dr_strbuf why;
 	const char *state = "disabled";
@@ -326,20 +345,27 @@ add_row(const struct directory *d, struct ctl_table *table, const struct shown *
 	dr_strbuf_init(&why, CTL_MAX_TEXT);
 	if (row->record->enabled)
 		state = judge(d, row, &why);
-	for (size_t i = 0; columns[i] != NULL; i++) {
-		if (strcmp(columns[i], "#running") == 0)
+	for (; *names != NULL; names++) {
+		if (strcmp(*names, "#running") == 0)
 			ctl_table_number(table, row->running);
-		else if (strcmp(columns[i], "state") == 0)
+		else if (strcmp(*names, "state") == 0)
 			ctl_table_cell(table, state);
-		else if (strcmp(columns[i], "why") == 0)
+		else if (strcmp(*names, "why") == 0)
 			ctl_table_cell(table, why.data);
-		else if (strcmp(columns[i], "rests") == 0)
+		else if (strcmp(*names, "rests") == 0)
 			add_rests(table, &row->rest);
-		else if (strcmp(columns[i], "node") == 0)
+		else if (strcmp(*names, "node") == 0)
 			ctl_table_cell(table, row->state.hb_version);
+		else if (strcmp(*names, "credential") == 0)
+			ctl_table_cell(
+			    table, row->record->credential != NULL ? "set" : "none");
+		else if (strcmp(*names, "token") == 0)
+			ctl_table_cell(
+			    table, row->record->token_sha[0] != '\0' ? "set" : "none");
+		else if (strcmp(*names, "changed") == 0)
+			add_changed(table, row->record);
 		else
-			add_cell(
-			    table, row->record, columns[i] + (columns[i][0] == '#'));
+			add_cell(table, row->record, *names + (**names == '#'));
 	}
 	dr_strbuf_fini(&why);
 }
@@ -359,7 +385,7 @@ ctl_provider_list(struct ctl *ctl, int argc, char **argv)
 		return CTL_FAILED;
 	table = ctl_table_new(columns);
 	for (size_t i = 0; i < d.n; i++)
-		add_row(&d, table, &d.rows[i]);
+		add_row(&d, table, columns, &d.rows[i]);
 	status = d.damaged ? CTL_FAILED : CTL_OK;
 	directory_free(&d);
 	ctl_table_print(ctl, &table, false);
@@ -392,8 +418,8 @@ ctl_provider_show(struct ctl *ctl, int argc, char **argv)
 		    "set",
 		    name);
 	}
-	table = ctl_table_new(columns);
-	add_row(&d, table, &d.rows[at]);
+	table = ctl_table_new(all_columns);
+	add_row(&d, table, all_columns, &d.rows[at]);
 	directory_free(&d);
 	ctl_table_print(ctl, &table, true);
 	return CTL_OK;

@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "gateway/start.h"
 #include "operator/ctl.h"
 
 #define DEFAULT_CONFIG "/etc/derouter/derouter.conf"
@@ -149,6 +150,7 @@ main(int argc, char **argv)
 	bool help = false;
 	int status;
 
+	dr_start_guard(); /* credentials pass through here */
 	if (!common_options(&argc, argv, &path, &ctl.json, &help))
 		return ctl_fail(CTL_USAGE, "-c wants a file");
 	if (help || argc < 2) {

@@ -16,6 +16,7 @@
 #include "scripts/scripts.h"
 
 #define PATH      "/v1/models"
+#define ALL       "limit=1000" /* else Anthropic lists the first 20 */
 #define MAX_LINE  (DR_MAX_CREDENTIAL + 64)
 #define MAX_LINES (4 + DR_MAX_EXTRA_HEADERS)
 #define MAX_WAIT  UINT64_C(86400000)
@@ -152,8 +153,12 @@ dr_probe_start(struct dr_probe *probe, struct dr_loop *loop, struct dr_http *htt
 		.on_body = on_body,
 		.on_end = on_end };
 	bool fits = dr_provider_record_url(record, PATH, url, sizeof url);
+	size_t len = strlen(url);
 
-	DR_ASSERT(fits);
+	DR_ASSERT(fits && len + sizeof "?" ALL <= sizeof url);
+	if ((record->dialects & 1u << DR_DIALECT_ANTHROPIC) != 0 && max_body > 0)
+		snprintf(url + len, sizeof url - len, "%c" ALL,
+		    record->query[0] != '\0' ? '&' : '?');
 	dr_probe_cancel(probe);
 	probe->magic = DR_PROBE_MAGIC;
 	probe->done = done;

@@ -2,6 +2,7 @@
 // the models; and the key that their credentials are sealed with, changed while they serve.
 import test, { before, after } from 'node:test';
 import assert from 'node:assert/strict';
+import http from 'node:http';
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { startStack, call, until } from './stack.mjs';
@@ -53,6 +54,29 @@ for (const [name, where] of Object.entries(dialects))
         assert.equal(timeless(renamed.text), timeless(plain.text).replaceAll(`"model":"${THERE}"`, `"model":"${RENAMED}"`));
         if (!stream) assert.equal(Number(renamed.headers['content-length']), Buffer.byteLength(renamed.text));
       });
+
+test('a probe by hand asks for the whole list of models, and says which of ours are not there', async () => {
+  const asked = [], answer = { data: [{ id: 'm1' }, { id: THERE }], has_more: false };
+  const server = http.createServer((request, response) => {
+    asked.push(request.url);
+    response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(answer));
+  });
+  await new Promise((on) => server.listen(0, '127.0.0.1', on));
+  const url = `http://127.0.0.1:${server.address().port}`, models = [`${RENAMED}=${THERE}`, PLAIN];
+  await stack.provider('lists', url, { models, dialects: ['anthropic'], extra: ['--query', 'a=b'] });
+  await stack.provider('lists-too', url, { models, dialects: ['openai'] });
+  try {
+    const shown = await stack.json('provider', 'probe', 'lists');
+    assert.deepEqual([shown.result, shown.models_listed, shown.models_not_listed], ['alive', '2', PLAIN]);
+    answer.has_more = true;
+    assert.deepEqual((await stack.json('provider', 'probe', 'lists')).models_not_listed, '');
+    assert.equal((await stack.json('provider', 'probe', 'lists-too')).result, 'alive');
+    assert.deepEqual(asked, ['/v1/models?a=b&limit=1000', '/v1/models?a=b&limit=1000', '/v1/models']);
+  } finally {
+    for (const name of ['lists', 'lists-too']) await stack.ctl('provider', 'remove', name);
+    server.close();
+  }
+});
 
 test('the key of the credentials is changed while they are in use', async () => {
   const file = path.join(stack.state, 'secrets.key'), before = readFileSync(file, 'utf8');

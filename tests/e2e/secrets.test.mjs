@@ -1,9 +1,9 @@
-// The key that providers' credentials are sealed with is changed while they are in use, by two at a time, between two lines
-// that somebody types, and killed anywhere: no call fails, and no credential is lost.
+// The key that providers' credentials are sealed with is changed while they are in use, by several at a time, while somebody
+// types one, and killed anywhere: no call fails, and no credential is lost.
 import test, { before, after } from 'node:test';
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { readFileSync, statSync } from 'node:fs';
+import { execFileSync, spawn } from 'node:child_process';
+import { closeSync, constants, openSync, readFileSync, statSync, writeSync } from 'node:fs';
 import path from 'node:path';
 import { startStack, call, until, build } from './stack.mjs';
 import { dialects } from './dialects.mjs';
@@ -86,11 +86,20 @@ test('killed anywhere', async () => {
 
 test('while somebody types a credential', async () => {
   const model = 'claude-opus-4-7';
-  const { child, ended } = ctl('provider', 'add', 'typed', '--dialect', 'anthropic', '--base-url', standin.url, '--allow-http', '--model', model, '--max-concurrency', '5', '--credential-file', '-');
-  // it waits for the line: it reads from standard input (read is system call 0, on arm64 63)
-  await until('it waits', () => /^(0|63) 0x0 /.test(readFileSync(`/proc/${child.pid}/syscall`, 'utf8')));
+  const line = path.join(stack.state, 'typed');
+  execFileSync('mkfifo', [line]);
+  const { ended } = ctl('provider', 'add', 'typed', '--dialect', 'anthropic', '--base-url', standin.url, '--allow-http', '--model', model, '--max-concurrency', '5', '--credential-file', line);
+  // opens once it waits there
+  const fd = await until('it waits', () => {
+    try {
+      return openSync(line, constants.O_WRONLY | constants.O_NONBLOCK);
+    } catch {
+      return false;
+    }
+  });
   await stack.ctl('secrets', 'rotate');
-  child.stdin.end('test-credential\n');
+  writeSync(fd, 'test-credential\n');
+  closeSync(fd);
   const { code, said } = await ended;
   assert.equal(code, 0, said);
   await until('in use', async () => (await ask(model)).status === 200);

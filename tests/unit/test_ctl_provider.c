@@ -33,6 +33,25 @@ a_provider_is_added_shown_switched_and_removed(void **state)
 	assert_string_equal(json_at("weight"), "7");
 	assert_string_equal(json_at("org"), "acme");
 	assert_string_equal(json_at("running"), "0");
+	assert_string_equal(json_at("header"), "x-api-key");
+	assert_string_equal(json_at("api_path"), "/v1");
+	assert_string_equal(json_at("query"), "");
+	assert_string_equal(json_at("allow_http"), "off");
+	assert_string_equal(json_at("credential"), "set");
+	assert_string_equal(json_at("token"), "none");
+	assert_memory_equal(json_at("changed"), "20", 2);
+	CTL_STATUS(
+	    0, "provider set first --allow-http --query a=b --extra-header X-A:~1");
+	CTL_STATUS(0, "provider token first");
+	CTL_STATUS(0, "--json provider show first");
+	assert_string_equal(json_at("query"), "a=b");
+	assert_string_equal(json_at("extra_headers"), "X-A: 1");
+	assert_string_equal(json_at("allow_http"), "on");
+	assert_string_equal(json_at("token"), "set");
+	CTL_STATUS(0, "provider set first --no-allow-http");
+	CTL_STATUS(0, "--json provider show first");
+	assert_string_equal(json_at("allow_http"), "off");
+	CTL_STATUS(2, "provider set first --base-url http://h");
 	CTL_STATUS(0, "provider disable first");
 	CTL_STATUS(0, "--json provider list");
 	assert_string_equal(json_at("0.enabled"), "off");
