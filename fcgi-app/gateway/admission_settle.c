@@ -174,8 +174,8 @@ static void
 lose(const struct settlement *s, const char *why)
 {
 	dr_log_error(admission,
-	    "settlement of %s lost, charge %" PRId64 " nano-USD: %s", s->request_id,
-	    s->charge_nano, why);
+	    "settlement of %s not booked, charge %" PRId64 " nano-USD: %s",
+	    s->request_id, s->charge_nano, why);
 }
 
 static void
@@ -185,9 +185,9 @@ to_spool(struct dr_admission *admission, const struct settlement *s)
 
 	pack(s, &bytes);
 	if (admission->spool == NULL)
-		lose(s, "Redis is away, and there is no spool");
+		lose(s, "Redis cannot be told, and there is no spool");
 	else if (bytes.failed || !dr_spool_add(admission->spool, bytes.data, bytes.len))
-		lose(s, "Redis is away, and the spool is full");
+		lose(s, "Redis cannot be told, and the spool is full");
 	dr_strbuf_fini(&bytes);
 }
 
@@ -237,6 +237,16 @@ tell_again(struct dr_admission *admission)
 
 /* ---- sending ---- */
 
+/* A script that fails has met an account that is damaged: the settlement stays on disk
+ * until somebody has repaired it. */
+static enum dr_spool_outcome
+outcome_of(enum dr_error err)
+{
+	if (err == DR_OK)
+		return DR_SPOOL_ARRIVED;
+	return err == DR_ERR_STORE_DOWN ? DR_SPOOL_AWAY : DR_SPOOL_REFUSED;
+}
+
 static void
 on_settled(struct dr_store_call *call, enum dr_error err, const struct dr_reply *reply)
 {
@@ -251,12 +261,12 @@ on_settled(struct dr_store_call *call, enum dr_error err, const struct dr_reply 
 	dr_admission_heard(admission, err);
 	if (err == DR_OK)
 		keep(admission, s);
-	else if (err != DR_ERR_STORE_DOWN)
-		lose(s, "the script failed");
 	else if (!s->from_spool)
 		to_spool(admission, s);
-	if (s->from_spool &&
-	    dr_spool_sent(admission->spool, err != DR_ERR_STORE_DOWN) && err == DR_OK)
+	else if (err != DR_ERR_STORE_DOWN)
+		lose(s, "the script failed");
+	if (s->from_spool && dr_spool_sent(admission->spool, outcome_of(err)) &&
+	    err == DR_OK)
 		dr_spool_replay(admission->spool);
 	DR_FREE(s);
 }
@@ -340,7 +350,7 @@ dr_settlements_orphan(struct dr_admission *admission)
 
 		/* the spool has it on disk: it is replayed by whoever adopts that */
 		if (s->from_spool)
-			(void)dr_spool_sent(admission->spool, false);
+			(void)dr_spool_sent(admission->spool, DR_SPOOL_AWAY);
 		else
 			to_spool(admission, s); /* it may have arrived: no harm */
 		s->admission = NULL;

@@ -9,8 +9,9 @@
  * must be idempotent.
  *
  * A record that is torn or damaged is reported with file and byte, and the whole ones
- * around it are replayed. One that is too old for whoever sends it is not replayed. The
- * files of both are kept, under a name that nobody adopts.
+ * around it are replayed. One that is too old for whoever sends it is not replayed, and
+ * one may be refused. The files of all these are kept as NAME.damaged, which nobody
+ * adopts; named NAME again, a file is replayed once more.
  *
  * Units:  bytes, ms.
  * Errors: logged, with the file. No callback comes from inside a call but `send`.
@@ -68,10 +69,14 @@ uint64_t dr_spool_bytes(const struct dr_spool *spool);
 /* Redis is there: hand out what waits, a few hundred records at a time. Called now and
  * then for as long as it is. */
 void dr_spool_replay(struct dr_spool *spool);
-/*
- * What became of a record that was handed out: acknowledged, or Redis is away again.
- * True: none is out any more, dr_spool_replay() may go on at once.
- */
-bool dr_spool_sent(struct dr_spool *spool, bool acknowledged);
+enum dr_spool_outcome {
+	DR_SPOOL_ARRIVED,
+	DR_SPOOL_AWAY,   /* Redis is away again: all of the file is sent anew later */
+	DR_SPOOL_REFUSED /* Redis will not have it: its file is put aside */
+};
+
+/* What became of a record that was handed out. True: none is out any more,
+ * dr_spool_replay() may go on at once. */
+bool dr_spool_sent(struct dr_spool *spool, enum dr_spool_outcome outcome);
 
 #endif

@@ -21,7 +21,7 @@ struct dr_spool_reading {
 	uint64_t end; /* of what is read in this pass */
 	unsigned out; /* records handed out and not yet answered */
 	bool failed;  /* one of them did not arrive: the pass is made again */
-	unsigned n, damaged, old, unreadable; /* for the report */
+	unsigned n, damaged, old, unreadable, refused; /* for the report */
 };
 
 struct dr_spool {

@@ -207,7 +207,7 @@ pass_over(struct dr_spool *spool)
 	if (r->failed) {
 		r->at = 0;
 		r->failed = false;
-		r->n = r->damaged = r->old = r->unreadable = 0;
+		r->n = r->damaged = r->old = r->unreadable = r->refused = 0;
 		return;
 	}
 	if (!r->adopted && spool->size > r->end) { /* Redis was away again meanwhile */
@@ -215,9 +215,11 @@ pass_over(struct dr_spool *spool)
 		return;
 	}
 	dr_log_info(admission,
-	    "%s: %u settlements replayed, %u too old, %u damaged places, %u unreadable",
-	    r->path, r->n - r->old - r->unreadable, r->old, r->damaged, r->unreadable);
-	if (r->damaged + r->old + r->unreadable > 0)
+	    "%s: %u settlements replayed, %u refused, %u too old, %u damaged places, %u "
+	    "unreadable",
+	    r->path, r->n - r->old - r->unreadable - r->refused, r->refused, r->old,
+	    r->damaged, r->unreadable);
+	if (r->damaged + r->old + r->unreadable + r->refused > 0)
 		put_aside(spool);
 	else if (r->adopted)
 		unlink(r->path);
@@ -252,14 +254,15 @@ dr_spool_replay(struct dr_spool *spool)
 }
 
 bool
-dr_spool_sent(struct dr_spool *spool, bool acknowledged)
+dr_spool_sent(struct dr_spool *spool, enum dr_spool_outcome outcome)
 {
 	struct dr_spool_reading *r = &spool->reading;
 
 	DR_CHECK(spool, DR_SPOOL_MAGIC);
 	DR_ASSERT(r->out > 0);
 	r->out--;
-	if (!acknowledged) {
+	r->refused += outcome == DR_SPOOL_REFUSED;
+	if (outcome == DR_SPOOL_AWAY) {
 		r->failed = true;
 		r->at = r->end; /* no more of this pass */
 	}

@@ -146,7 +146,7 @@ a_record_is_booked_for_as_long_as_its_own_receipt_lives(void **state)
 		char said[200];
 
 		snprintf(said, sizeof said,
-		    "settlement of %s lost, charge 40 nano-USD: it waited for too long",
+		    "settlement of %s not booked, charge 40 nano-USD: it waited for too long",
 		    records[i].id);
 		assert_int_equal(logged(said), i == 0 || i == 3);
 	}
@@ -193,6 +193,32 @@ a_late_row_names_what_the_abandoned_one_has_charged(void **state)
 	settle(&attempt, 140);
 	check_newest("0", "-40");
 	assert_string_equal(run(store, &was_script).text, "100");
+	audit();
+}
+
+/* Redis will not book it: it stays on disk until somebody has repaired the account. */
+static void
+a_settlement_that_redis_refuses_can_be_booked_after_a_repair(void **state)
+{
+	char command[200];
+
+	(void)state;
+	open_account(1000);
+	add_key("x7y8z9", "");
+	admit(100);
+	redis_do("HSET " KEY("account") " held ten");
+	log_forget();
+	settle(&attempt, 40);
+	TURN_UNTIL(logged("not booked, charge 40 nano-USD: the script failed") == 1);
+	TURN_UNTIL(logged("kept for what was not replayed") == 1);
+	assert_int_equal(account_number("balance"), 1000);
+	redis_do("HSET " KEY("account") " held 100");
+	snprintf(command, sizeof command,
+	    "cd %s/spool && mv *.damaged 1-repaired.spool", redis.dir);
+	assert_int_equal(system(command), 0);
+	TURN_UNTIL(account_number("balance") == 960);
+	TURN_UNTIL(logged("1-repaired.spool: 1 settlements replayed, 0 refused") == 1);
+	assert_int_equal(account_number("running"), 0);
 	audit();
 }
 
@@ -280,6 +306,8 @@ main(void)
 		    a_record_is_booked_for_as_long_as_its_own_receipt_lives),
 		cmocka_unit_test(the_price_without_markup_is_kept_on_the_way),
 		cmocka_unit_test(a_late_row_names_what_the_abandoned_one_has_charged),
+		cmocka_unit_test(
+		    a_settlement_that_redis_refuses_can_be_booked_after_a_repair),
 		cmocka_unit_test(an_abandoned_charge_says_what_it_is_made_of),
 	};
 

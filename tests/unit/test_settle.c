@@ -370,7 +370,7 @@ a_settlement_that_is_lost_is_logged(void **state)
 	dr_admission_free(&mine);
 	dr_store_free(&own);
 	assert_int_equal(kill(redis.pid, SIGCONT), 0);
-	assert_int_equal(logged("lost, charge 40 nano-USD"), 1);
+	assert_int_equal(logged("not booked, charge 40 nano-USD"), 1);
 	redis_do("PING");
 }
 

@@ -69,7 +69,8 @@ replay_all(struct dr_spool *from, bool acknowledged)
 		dr_spool_replay(from);
 		while (n_out > 0) {
 			n_out--;
-			(void)dr_spool_sent(from, acknowledged);
+			(void)dr_spool_sent(
+			    from, acknowledged ? DR_SPOOL_ARRIVED : DR_SPOOL_AWAY);
 		}
 		dr_timer_start(&nudge, 1);
 		dr_loop_turn(loop);
@@ -204,8 +205,8 @@ an_orphan_is_adopted_by_one(void **state)
 	}
 	assert_string_equal(sent.data, "|orphan|other's own");
 	n_out = 0;
-	(void)dr_spool_sent(spool, true);
-	(void)dr_spool_sent(other, true);
+	(void)dr_spool_sent(spool, DR_SPOOL_ARRIVED);
+	(void)dr_spool_sent(other, DR_SPOOL_ARRIVED);
 	replay_all(spool, true);
 	replay_all(other, true);
 	assert_int_equal(n_sent, 2);
