@@ -111,6 +111,9 @@ void ctl_table_cell(
     struct ctl_table *table, const char *text); /* fills row after row */
 void ctl_table_number(struct ctl_table *table, int64_t n);
 void ctl_table_usd(struct ctl_table *table, int64_t nano);
+/* People are not shown columns that say nothing in any row, nor nano-dollars that stand
+ * there in dollars too. */
+void ctl_table_narrow(struct ctl_table *table);
 void ctl_table_free(struct ctl_table **table);
 /* Print and free. `single`: JSON is one object instead of an array. */
 void ctl_table_print(struct ctl *ctl, struct ctl_table **table, bool single);

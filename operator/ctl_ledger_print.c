@@ -161,7 +161,9 @@ ctl_ledger_print(struct ctl *ctl, int argc, char **argv)
 	ok = ctl_each_row(ctl, key, from, to, print_row, &p);
 	if (p.json)
 		puts("]");
-	else if (!p.csv)
+	else if (!p.csv) {
+		ctl_table_narrow(p.table);
 		ctl_table_print(ctl, &p.table, false);
+	}
 	return ok ? CTL_OK : CTL_FAILED;
 }

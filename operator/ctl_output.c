@@ -1,6 +1,7 @@
 /*
  * ctl_output - rows as a table for people or as JSON for scripts.
  */
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -16,6 +17,7 @@
 struct ctl_table {
 	const char *columns[MAX_COLUMNS];
 	size_t n_columns;
+	bool narrow;
 	char **cells; /* row after row; owned */
 	size_t n, size;
 };
@@ -165,25 +167,54 @@ print_cell(const char *text, size_t width, bool right, bool last)
 	fputs(last ? "\n" : "  ", stdout);
 }
 
+static bool
+is_shown(const struct ctl_table *table, size_t column)
+{
+	const char *name = table->columns[column];
+	size_t len = strlen(name), end = strlen("nano_usd");
+
+	if (!table->narrow || table->n == 0)
+		return true;
+	if (len >= end && strcmp(name + len - end, "nano_usd") == 0)
+		return false;
+	for (size_t i = column; i < table->n; i += table->n_columns)
+		if (table->cells[i][0] != '\0' &&
+		    (name[0] != '#' || strcmp(table->cells[i], "0") != 0))
+			return true;
+	return false;
+}
+
+void
+ctl_table_narrow(struct ctl_table *table)
+{
+	table->narrow = true;
+}
+
 static void
 print_table(const struct ctl_table *table)
 {
-	size_t width[MAX_COLUMNS], columns = table->n_columns;
+	size_t width[MAX_COLUMNS] = { 0 }, columns = table->n_columns, last = 0;
+	bool shown[MAX_COLUMNS] = { false };
 
-	for (size_t c = 0; c < columns; c++)
+	for (size_t c = 0; c < columns; c++) {
 		width[c] = strlen(table->columns[c]) - (table->columns[c][0] == '#');
+		shown[c] = is_shown(table, c);
+		last = shown[c] ? c : last;
+	}
 	for (size_t i = 0; i < table->n; i++)
 		if (width_of(table->cells[i]) > width[i % columns])
 			width[i % columns] = width_of(table->cells[i]);
 	for (size_t c = 0; c < columns; c++) {
 		bool number = table->columns[c][0] == '#';
 
-		print_cell(
-		    table->columns[c] + number, width[c], number, c + 1 == columns);
+		if (shown[c])
+			print_cell(
+			    table->columns[c] + number, width[c], number, c == last);
 	}
 	for (size_t i = 0; i < table->n; i++)
-		print_cell(table->cells[i], width[i % columns],
-		    table->columns[i % columns][0] == '#', (i + 1) % columns == 0);
+		if (shown[i % columns])
+			print_cell(table->cells[i], width[i % columns],
+			    table->columns[i % columns][0] == '#', i % columns == last);
 }
 
 /* One row: a line per column. */

@@ -232,6 +232,7 @@ ctl_provider_usage(struct ctl *ctl, int argc, char **argv)
 			qsort(l.days, l.n, sizeof *l.days, by_provider_and_day);
 		for (size_t i = 0; i < l.n; i++)
 			add_day(table, sums, &l.days[i]);
+		ctl_table_narrow(table);
 		if (options[2].n > 0)
 			ctl_table_print_csv(&table);
 		else

@@ -69,6 +69,7 @@ uint64_t dr_spool_bytes(const struct dr_spool *spool);
 /* Redis is there: hand out what waits, a few hundred records at a time. Called now and
  * then for as long as it is. */
 void dr_spool_replay(struct dr_spool *spool);
+
 enum dr_spool_outcome {
 	DR_SPOOL_ARRIVED,
 	DR_SPOOL_AWAY,   /* Redis is away again: all of the file is sent anew later */

@@ -44,12 +44,32 @@ a_table_keeps_its_columns_whatever_the_names(void **state)
 	    strstr(first, "on") - first, strstr(second, "on") - second + 2);
 }
 
+/* A ledger has room for everything that may be told, and few rows tell it. */
+static void
+people_see_the_columns_of_a_ledger_that_say_something(void **state)
+{
+	char account[64];
+
+	(void)state;
+	snprintf(account, sizeof account, "%s", new_account("1.5"));
+	CTL_STATUS(0, "ledger %s", account);
+	CTL_SAID("time                      type    usd  balance_usd  reason", out);
+	assert_null(strstr(out, "provider"));
+	assert_null(strstr(out, "nano_usd"));
+	CTL_STATUS(0, "ledger %s --csv", account);
+	CTL_SAID(",provider,", out);
+	CTL_SAID(",balance_nano_usd,", out);
+	CTL_STATUS(0, "account show %s", account); /* others show all */
+	CTL_SAID("held_nano_usd", out);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(output_that_cannot_be_written_is_status_1),
 		cmocka_unit_test(a_table_keeps_its_columns_whatever_the_names),
+		cmocka_unit_test(people_see_the_columns_of_a_ledger_that_say_something),
 	};
 
 	return cmocka_run_group_tests(tests, ctl_setup, ctl_teardown);
