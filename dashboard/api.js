@@ -38,7 +38,9 @@ async function errorOf(response) {
   } catch {
     body = null;
   }
-  return new ApiError(body?.error?.message ?? `DeRouter answered with status ${response.status}`, {
+  // the web server's own 502: no responder is there
+  const plain = response.status === 502 ? 'DeRouter cannot be reached' : `DeRouter answered with status ${response.status}`;
+  return new ApiError(body?.error?.message ?? plain, {
     status: response.status,
     code: body?.error?.code ?? null,
     requestId: response.headers.get('request-id'),

@@ -24,6 +24,7 @@ const app = document.getElementById('app');
 const forever = new AbortController().signal;
 let leaving = new AbortController();
 let frame = null; // { main, nav, … } once drawn
+let opened = false; // the first page leaves the focus where the browser has it; before it there is nothing old to see
 
 function decoded(text) {
   try {
@@ -113,8 +114,8 @@ function drawAccount() {
 // ---- what is told to the frame ----
 on('me', drawAccount);
 on('go', open);
-on('offline', () => replace(frame.banners, h('div.notice.bad', { role: 'alert' }, icon('offline'),
-  h('div', h('strong', navigator.onLine ? 'DeRouter cannot be reached. ' : 'You are offline. '), 'What you see may be old; this page goes on by itself.'))));
+on('offline', () => opened && replace(frame.banners, h('div.notice.bad', { role: 'alert' }, icon('offline'),
+  h('div', h('strong', navigator.onLine ? 'DeRouter cannot be reached. ' : 'You are offline. '), 'What you see may be out of date; this page catches up by itself.'))));
 on('online', () => (replace(frame.banners), state.me || open()));
 
 // ---- the router ----
@@ -152,7 +153,6 @@ async function open() {
   }
   return undefined;
 }
-let opened = false; // the first page leaves the focus where the browser has it
 
 // ---- begin ----
 async function ready() {

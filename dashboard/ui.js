@@ -93,10 +93,10 @@ export function errorBox(error, again) {
     h('div',
       h('strong', error.message),
       entry ? h('p', entry.what, ' ', withSupport(entry.fix), ' ', h('a', { href: `#/errors/${entry.id}` }, 'In the error guide')) : null,
-      lost ? h('p', 'This page goes on by itself when the connection is back. Requests with your keys are not affected by this page.') : null,
+      lost ? h('p', 'This page goes on by itself once it is back.') : null,
       error.retryAfter_ms > 0 ? h('p', `Try again in ${Math.ceil(error.retryAfter_ms / 1000)} s.`) : null,
-      error.requestId ? h('p.muted.small', 'Request id ', h('code', error.requestId), ' ', copyButton(error.requestId, 'Copy the request id')) : null,
-      again ? h('button.secondary', { type: 'button', onclick: again }, 'Try again') : null));
+      error.requestId && error.status !== 404 ? h('p.muted.small', 'Request id ', h('code', error.requestId), ' ', copyButton(error.requestId, 'Copy the request id')) : null,
+      again && error.status !== 404 ? h('button.secondary', { type: 'button', onclick: again }, 'Try again') : null));
 }
 
 // Several lines of a cell stay together beside their label.

@@ -15,9 +15,9 @@ const STATUS = {
   credited: ['good', 'Credited', 'Your balance has it.'],
   final: ['good', 'Credited', 'Your balance has it, and the chain cannot take it back.'],
   orphaned: ['plain', 'Dropped', 'The chain dropped the transaction; it is credited if it comes back.'],
-  reversed: ['bad', 'Reversed', 'The chain took the transaction back after it was credited.'],
-  unclaimed: ['warn', 'Unclaimed', 'Sent by a wallet that no account has proved.'],
-  below_min: ['plain', 'Too small', 'Below the least that is credited.'],
+  reversed: ['bad', 'Reversed', 'The chain dropped the transaction after it was credited; the amount was taken back.'],
+  unclaimed: ['warn', 'Unclaimed', 'Waits for its owner: a smart-contract wallet counts on the networks that it has logged in on.'],
+  below_min: ['plain', 'Too small', 'Less than the minimum; it is not credited.'],
 };
 const HEALTH = { ok: ['good', 'Watching for deposits'], delayed: ['warn', 'Delayed'], down: ['bad', 'Chain out of reach'], unknown: ['plain', 'Not checked yet'] };
 const POLICY = { blocks: (chain) => `after ${chain.confirmations} confirmations`, safe: () => 'once its block is safe', finalized: () => 'once its block is final' };

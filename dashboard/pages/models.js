@@ -15,7 +15,7 @@ const rateText = (text) => decimals(nano(text), 2, 9);
 const price = (text) => (text === null || text === undefined ? h('span.muted', '–') : h('span.money', rateText(text)));
 
 function who({ providers }) {
-  if (!providers?.length) return h('span.muted.nowrap', 'nobody now');
+  if (!providers?.length) return h('span.muted.nowrap', 'none online');
   const online = providers.filter((one) => one.state === 'online').length;
   return h('details.who', h('summary', `${online} of ${providers.length} online`),
     h('ul', providers.map((one) => h('li', h('code', one.id), stateBadge(one.state),
@@ -30,7 +30,7 @@ function nameCell(model) {
 
 function tiers(model, rate) {
   const list = model.price?.tiers?.filter((tier) => tier[rate] !== undefined && tier[rate] !== null) ?? [];
-  return list.map((tier) => h('span.small.muted', { title: `For prompts above ${count(tier.above_tokens)} tokens` }, `${rateText(tier[rate])} above ${short(tier.above_tokens)}`));
+  return list.map((tier) => h('span.small.muted', { title: `For prompts above ${count(tier.above_tokens)} tokens` }, `>${short(tier.above_tokens)}: ${rateText(tier[rate])}`));
 }
 
 const rate = (name) => (model) => [price(model.price?.[name]), tiers(model, name)];
@@ -59,14 +59,12 @@ export async function draw(node, { signal }) {
   });
   // Who answers now comes first; else the order of the price list.
   const rank = (model) => ['online', 'full', 'resting', 'offline'].indexOf(model.state);
-  const show = () => {
-    if (!place.querySelector('details.who[open]')) drawList(models.filter(fits).sort((a, b) => rank(a) - rank(b)));
-  };
+  const show = () => drawList(models.filter(fits).sort((a, b) => rank(a) - rank(b)));
   const search = h('input', { type: 'search', 'aria-label': 'Search models', placeholder: 'Search', autocomplete: 'off', oninput: () => ((choice.text = search.value), show()) });
 
   async function refresh() {
     models = await all('/api/models', { signal });
-    show();
+    if (!place.querySelector('details.who[open]')) show(); // not under the eyes of somebody who reads it; a search does
   }
   add(node, heading('Models', { text: 'Prices in USD per million tokens, as they are charged, and who is online now.' }),
     h('div.filters', search, segmented('Which', [['now', 'Online now'], ['all', 'All models']], choice.which, (which) => ((choice.which = which), show()))), place);

@@ -77,8 +77,9 @@ export async function startBrowser(origin, pictures) {
   const browser = await puppeteer.launch({ executablePath: CHROMIUM, headless: true, args: ['--no-sandbox', '--disable-dev-shm-usage'], protocolTimeout: 120000 });
   const trouble = []; // requests elsewhere, breaches of the policy, errors of the pages
 
-  // A tab; tabs of one context share the cookie. What is to be clicked has to be in front (bringToFront).
-  async function tab(context, wallet) {
+  // A tab; tabs of one context share the cookie. What is to be clicked has to be in front (bringToFront). `answer`(request)
+  // may answer a request of the page in the gateway's place; else it gives nothing.
+  async function tab(context, wallet, answer = () => undefined) {
     const page = await context.newPage();
     await page.setViewport({ width: 1280, height: 900 });
     page.setDefaultTimeout(30000);
@@ -86,7 +87,7 @@ export async function startBrowser(origin, pictures) {
     page.on('request', (request) => {
       const url = request.url();
       // the browser draws parts of its own controls from data: URLs; one of ours would break the policy
-      if (url.startsWith('data:') || new URL(url).origin === origin) return request.continue();
+      if (url.startsWith('data:') || new URL(url).origin === origin) return answer(request) ?? request.continue();
       trouble.push(`request to ${url}`);
       return request.abort();
     });

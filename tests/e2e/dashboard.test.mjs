@@ -224,6 +224,9 @@ test('the overview counts it; models, wallets, quick start and guide are there',
   assert.match(await page.text(`tr[data-id="${MODEL}"]`), /p_[0-9a-f]{8}.*rests 22:00-06:00 UTC/s);
   assert.match(await page.text(`tr[data-id="${MODEL}"]`), /\$3\.00 \$15\.00/);
   await looks('models');
+  await page.$$eval('label', (labels) => labels.find((label) => label.textContent === 'All models').click());
+  await page.shows('none online');
+  await looks('models-all');
   await page.open(`#/start?key=${apiKey.split('-').at(-2)}`);
   await page.shows(`curl ${stack.nginx}/v1/messages`);
   await page.shows('# laptop');
@@ -379,6 +382,38 @@ test('offline is said, and goes by itself', async () => {
   await page.setOfflineMode(false);
   await until('online again', async () => !(await page.text()).includes('You are offline'));
   await page.shows('Live', '.live');
+});
+
+// Sums that few have and states that are seldom: answers of /api changed on their way to the page.
+test('a debt, a fortune, and deposits of every kind fit on a phone', async () => {
+  const fakes = new Map();
+  const put = (path, body) => fakes.set(path, body);
+  const answer = (request) => {
+    const body = fakes.get(new URL(request.url()).pathname);
+    return body && request.respond({ contentType: 'application/json', body: JSON.stringify(body) });
+  };
+  const odd = await browser.tab(context, wallet, answer);
+  const me = await odd.open('#/start').then(() => odd.evaluate(() => fetch('/api/me').then((hit) => hit.json())));
+  put('/api/me', { ...me, balance_usd: '9007199.254740992', held_usd: '1234.56789', running: 12 });
+  await odd.open('#/overview');
+  await odd.shows('$9,007,199.25', '.balance-pill');
+  assert.deepEqual(await browser.look(odd, 'overview-fortune'), []);
+  await odd.setViewport({ width: 320, height: 700 });
+  assert.ok(await odd.$eval('.nav-toggle', (node) => node.getBoundingClientRect().right <= innerWidth), 'the menu is on the screen');
+  await odd.setViewport({ width: 1280, height: 900 });
+  put('/api/me', { ...me, balance_usd: '-0.0042' });
+  await odd.open('#/overview');
+  await odd.shows('−$0.01', '.balance-pill.bad');
+  const deposit = (status, more = {}) => ({ object: 'deposit', id: status + JSON.stringify(more), chainId: CHAIN, tx: `0x${'ab'.repeat(32)}`, from: wallet.account.address, amount_usd: '12.5', amount_nano_usd: 12500000000,
+    status, confirmations: 3, confirmations_needed: 4, block: 7, explorer_url: null, seen_at: '2026-01-02T03:04:05Z', credited_at: null, ...more });
+  put('/api/deposits', { object: 'list', has_more: false, next_cursor: null, data: [
+    deposit('pending', { confirmations_needed: null }), deposit('pending', { amount_usd: null }), ...['credited', 'final', 'orphaned', 'reversed', 'unclaimed', 'below_min'].map((status) => deposit(status))] });
+  await odd.open('#/deposit');
+  await odd.shows('3 confirmations; credited once its block is final');
+  await odd.shows('Less than the minimum; it is not credited.');
+  assert.deepEqual(await browser.look(odd, 'deposit-kinds'), []);
+  await odd.close();
+  await page.bringToFront();
 });
 
 test('late deposits are said on the overview', async () => {
