@@ -22,15 +22,18 @@
 #include "handlers/api_json.h"
 #include "handlers/wallet_contract.h"
 
-#define ETHEREUM  1
-#define AHEAD_MS  60000 /* the clocks of two machines */
-#define MAX_WHY   200
-#define QUESTIONS 20 /* to the chains' nodes: so many times the tries of one client */
+#define ETHEREUM   1
+#define AHEAD_MS   60000 /* the clocks of two machines */
+#define MAX_WHY    200
+#define QUESTIONS  20 /* to the chains' nodes: so many times the tries of one client */
+#define NEIGHBOURS 10 /* so many times, all networks of one IPv6 site */
+#define SITE_SIZE  (INET6_ADDRSTRLEN + 4)
 
 struct proof {
 	struct dr_store_call call;
 	struct dr_request *req;
 	void (*go_on)(struct dr_request *);
+	char client[INET6_ADDRSTRLEN]; /* who is counted */
 	void (*proved)(struct dr_request *, const char *wallet, int64_t chain_id);
 	bool link;
 	char *message, *signature; /* owned */
@@ -135,14 +138,18 @@ refuse(struct proof *proof, const char *why)
 
 /* ---- may this client try? ---- */
 
-/* Whoever has an IPv6 address has 2^64 of them. An IPv4 one that a server writes as
+/* Whoever has an IPv6 address has 2^64 of them, and a site of 65,536 such networks
+ * costs nothing: `site` is that, or "". An IPv4 one that a server writes as
  * ::ffff:192.0.2.1, since it listens for both, is one. */
 static void
-client_of(const struct dr_request *req, char out[INET6_ADDRSTRLEN])
+client_of(
+    const struct dr_request *req, char out[INET6_ADDRSTRLEN], char site[SITE_SIZE])
 {
 	const char *address = dr_fcgi_param(req->edge, "REMOTE_ADDR");
+	char text[INET6_ADDRSTRLEN];
 	struct in6_addr six;
 
+	site[0] = '\0';
 	if (address == NULL)
 		address = "";
 	if (inet_pton(AF_INET6, address, &six) != 1) {
@@ -152,7 +159,29 @@ client_of(const struct dr_request *req, char out[INET6_ADDRSTRLEN])
 	} else {
 		memset(six.s6_addr + 8, 0, 8);
 		(void)inet_ntop(AF_INET6, &six, out, INET6_ADDRSTRLEN);
+		memset(six.s6_addr + 6, 0, 2);
+		(void)inet_ntop(AF_INET6, &six, text, sizeof text);
+		snprintf(site, SITE_SIZE, "%s/48", text);
 	}
+}
+
+/* False: the request has failed. `times` the limit of one client. */
+static bool
+may_go_on(
+    struct dr_request *req, enum dr_error err, const struct dr_reply *reply, int times)
+{
+	int64_t wait_ms = dr_reply_int(reply, 0);
+
+	if (err == DR_OK && wait_ms == 0)
+		return true;
+	if (err != DR_OK) {
+		dr_request_fail(req, err);
+		return false;
+	}
+	req->retry_after_ms = wait_ms;
+	dr_request_fail(req, DR_ERR_LOGIN_TOO_OFTEN,
+	    (long long)times * req->config->settings->login_rpm);
+	return false;
 }
 
 static void
@@ -160,25 +189,34 @@ on_counted(struct dr_store_call *call, enum dr_error err, const struct dr_reply 
 {
 	struct dr_request *req = proof_of(call)->req;
 	void (*go_on)(struct dr_request *) = proof_of(call)->go_on;
-	int64_t wait_ms = dr_reply_int(reply, 0);
 
-	if (err != DR_OK) {
-		dr_request_fail(req, err);
-	} else if (wait_ms > 0) {
-		req->retry_after_ms = wait_ms;
-		dr_request_fail(req, DR_ERR_LOGIN_TOO_OFTEN,
-		    (long long)req->config->settings->login_rpm);
-	} else {
+	if (may_go_on(req, err, reply, 1)) {
 		end(req);
 		go_on(req);
 	}
+}
+
+static void
+count_client(struct proof *proof)
+{
+	proof->call = (struct dr_store_call){ .done = on_counted };
+	dr_login_try(proof->req->gw->store, proof->client,
+	    proof->req->config->settings->login_rpm, &proof->call);
+}
+
+static void
+on_site_counted(
+    struct dr_store_call *call, enum dr_error err, const struct dr_reply *reply)
+{
+	if (may_go_on(proof_of(call)->req, err, reply, NEIGHBOURS))
+		count_client(proof_of(call));
 }
 
 void
 wallet_proof_begin(struct dr_request *req, void (*done)(struct dr_request *req))
 {
 	const char *origin = dr_fcgi_param(req->edge, "HTTP_ORIGIN");
-	char client[INET6_ADDRSTRLEN];
+	char site[SITE_SIZE];
 	struct dr_api_query query;
 	struct proof *proof;
 
@@ -195,10 +233,14 @@ wallet_proof_begin(struct dr_request *req, void (*done)(struct dr_request *req))
 	}
 	proof = begin(req);
 	proof->go_on = done;
-	proof->call.done = on_counted;
-	client_of(req, client);
-	dr_login_try(
-	    req->gw->store, client, req->config->settings->login_rpm, &proof->call);
+	client_of(req, proof->client, site);
+	if (site[0] == '\0') {
+		count_client(proof);
+		return;
+	}
+	proof->call.done = on_site_counted;
+	dr_login_try(req->gw->store, site,
+	    NEIGHBOURS * req->config->settings->login_rpm, &proof->call);
 }
 
 /* ---- the record ---- */
@@ -318,18 +360,9 @@ on_question_counted(
     struct dr_store_call *call, enum dr_error err, const struct dr_reply *reply)
 {
 	struct proof *proof = proof_of(call);
-	struct dr_request *req = proof->req;
-	int64_t wait_ms = dr_reply_int(reply, 0);
 
-	if (err != DR_OK) {
-		dr_request_fail(req, err);
-	} else if (wait_ms > 0) {
-		req->retry_after_ms = wait_ms;
-		dr_request_fail(req, DR_ERR_LOGIN_TOO_OFTEN,
-		    (long long)QUESTIONS * req->config->settings->login_rpm);
-	} else {
+	if (may_go_on(proof->req, err, reply, QUESTIONS))
 		ask_contract(proof);
-	}
 }
 
 /*

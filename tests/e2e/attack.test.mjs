@@ -109,6 +109,11 @@ test('clients are told apart by their own address, as the web server writes it',
   assert.deepEqual(await tries('2001:db8:1:2::1', 3), [200, 200, 200]);
   assert.deepEqual(await tries('2001:db8:1:2:ffff::2', 1), [429]); // one network
   assert.deepEqual(await tries('2001:db8:1:3::1', 1), [200]);
+  // nor does a site of 65,536 networks give as many tries for each of them
+  const site = [];
+  for (let i = 0; i < 40; i++) site.push(...(await tries(`2001:db8:2:${i.toString(16)}::1`, 1)));
+  assert.equal(site.filter((status) => status === 200).length, 30);
+  assert.deepEqual(await tries('2001:db8:3:1::1', 1), [200]);
   for (const odd of ['', 'unix:', 'x'.repeat(300), '}{', 'a b']) assert.equal((await tries(odd, 1))[0], 200);
   await stack.reload({ login_rpm: '1000' });
 });
