@@ -9,6 +9,7 @@ export function openDialog(title, draw, { kind = '', dismissable = true } = {}) 
     let answer;
     const id = newId('dialog');
     const back = document.activeElement;
+    const key = back?.dataset?.key;
     const close = (value) => {
       answer = value;
       node.close();
@@ -20,7 +21,8 @@ export function openDialog(title, draw, { kind = '', dismissable = true } = {}) 
       onclose() {
         window.removeEventListener('hashchange', leave);
         node.remove();
-        if (back?.isConnected) back.focus();
+        // the page may have been drawn anew behind it
+        (back?.isConnected ? back : key ? document.querySelector(`[data-key="${CSS.escape(key)}"]`) : null)?.focus();
         done(answer);
       },
       onclick: (event) => event.target === node && dismissable && close(),

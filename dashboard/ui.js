@@ -177,7 +177,7 @@ export function menu(label, items) {
     },
     onfocusout: (event) => event.relatedTarget && !box.contains(event.relatedTarget) && (box.open = false),
   },
-  h('summary', { 'aria-label': label, title: label }, icon('more')),
+  h('summary', { 'aria-label': label, title: label, 'data-key': `menu-${label}` }, icon('more')),
   h('div.menu-list', items.filter(Boolean).map(([text, act, kind]) => h('button', { type: 'button', class: kind ?? '', onclick: () => ((box.open = false), box.firstChild.focus(), act()) }, text)))); // a dialog gives the focus back to what is seen
   return box;
 }

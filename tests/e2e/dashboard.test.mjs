@@ -190,6 +190,16 @@ test('a request is found by its id, its receipt adds up, errors lead to the guid
   assert.match(receipt, /p_[0-9a-f]{8}/);
   await looks('receipt', { whole: false });
   await page.keyboard.press('Escape');
+  // the list goes on behind an open receipt; its row has the focus back all the same
+  await page.open('#/activity');
+  await page.waitForSelector(`tr[data-id="${id}"] .row-link`);
+  await page.focus(`tr[data-id="${id}"] .row-link`);
+  await page.keyboard.press('Enter');
+  await page.shows('What it cost');
+  const meanwhile = (await ask()).headers['request-id'];
+  await page.waitForSelector(`tr[data-id="${meanwhile}"]`);
+  await page.keyboard.press('Escape');
+  await until('the row has the focus', async () => (await page.evaluate(() => document.activeElement.dataset.key)) === id);
   await page.open('#/activity?status=error');
   await page.shows('Upstream API is temporarily overloaded');
   await looks('activity-errors');
@@ -200,12 +210,13 @@ test('a request is found by its id, its receipt adds up, errors lead to the guid
   await page.shows('Live');
   const next = (await ask(undefined, otherKey)).headers['request-id']; // comes in by itself
   await page.waitForSelector(`tr[data-id="${next}"]`);
-  await page.shows(/^Balance \$19\.98$/, '.balance-pill'); // 19.985 is not yet 19.99
+  await page.shows(/^Balance \$19\.98$/, '.balance-pill'); // 19.98125
   await looks('activity');
   await page.open('#/activity/ledger');
   await page.shows('+$20.000000');
   await page.shows('−$0.003750');
   await page.shows('$19.985000');
+  await page.shows('$19.981250');
   await looks('ledger');
   const csv = await page.evaluate(() => fetch('/api/ledger.csv').then((answer) => answer.text()));
   assert.ok(csv.includes(id));
