@@ -101,6 +101,7 @@ DR_UNIT_TESTS = \
 	tests/unit/test_store_reply \
 	tests/unit/test_store_wait \
 	tests/unit/test_store_wire \
+	tests/unit/test_strbuf \
 	tests/unit/test_stream_read \
 	tests/unit/test_sweeps \
 	tests/unit/test_tap \

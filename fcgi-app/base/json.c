@@ -73,6 +73,13 @@ add_escaped(struct dr_strbuf *out, unsigned char c)
 	}
 }
 
+/* Most letters are these: they stand for themselves in JSON. */
+static bool
+is_plain(unsigned char c)
+{
+	return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
+}
+
 void
 dr_json_add_stringn(struct dr_strbuf *out, const char *text, size_t len)
 {
@@ -81,10 +88,14 @@ dr_json_add_stringn(struct dr_strbuf *out, const char *text, size_t len)
 
 	dr_strbuf_addc(out, '"');
 	while (i < len) {
-		size_t n = utf8_length(s + i, len - i);
+		size_t n;
 
-		if (n > 0 && s[i] >= 0x20 && s[i] != '"' && s[i] != '\\' &&
-		    s[i] != 0x7f) {
+		if (is_plain(s[i])) {
+			i++;
+			continue;
+		}
+		n = utf8_length(s + i, len - i);
+		if (n > 1) {
 			i += n;
 			continue;
 		}

@@ -62,13 +62,17 @@ dr_strbuf_reserve(struct dr_strbuf *buf, size_t more)
 void
 dr_strbuf_add(struct dr_strbuf *buf, const void *bytes, size_t n)
 {
-	if (buf->failed || n > buf->max - buf->len) {
-		buf->failed = true;
-		return;
-	}
 	if (n == 0)
 		return;
-	dr_strbuf_reserve(buf, n);
+	/* What fits what is allocated fits the ceiling: size is never above max + 1.
+	 * Nearly every addition does. */
+	if (buf->failed || n >= buf->size - buf->len) {
+		if (buf->failed || n > buf->max - buf->len) {
+			buf->failed = true;
+			return;
+		}
+		dr_strbuf_reserve(buf, n);
+	}
 	memcpy(buf->data + buf->len, bytes, n);
 	buf->len += n;
 	buf->data[buf->len] = '\0';
@@ -113,27 +117,24 @@ conversion_at(const char *p)
 		c.size = 'z';
 		c.letters++;
 	}
-	c.kind = p[c.letters++];
-	if (strchr("sc%", c.kind) != NULL
-		? c.size != 0
-		: c.kind != 'u' && (c.kind != 'd' || c.size == 'z'))
-		c.kind = '\0';
-	return c;
-}
-
-static bool
-is_plain(const char *format)
-{
-	const char *p = format;
-
-	while ((p = strchr(p, '%')) != NULL) {
-		struct conversion c = conversion_at(p + 1);
-
-		if (c.kind == '\0')
-			return false;
-		p += 1 + c.letters;
+	switch (p[c.letters++]) {
+	case 's':
+	case 'c':
+	case '%':
+		if (c.size == '\0')
+			c.kind = p[0];
+		break;
+	case 'd':
+		if (c.size != 'z')
+			c.kind = 'd';
+		break;
+	case 'u':
+		c.kind = 'u';
+		break;
+	default:
+		break; /* none of ours */
 	}
-	return true;
+	return c;
 }
 
 static void
@@ -178,17 +179,18 @@ add_number(struct dr_strbuf *buf, struct conversion c, struct arguments *all)
 		    false);
 }
 
-static void
+/* False, with a part of it added, where a conversion is none of ours. */
+static bool
 add_plain(struct dr_strbuf *buf, const char *format, struct arguments *all)
 {
 	for (;;) {
-		size_t literal = strcspn(format, "%");
+		const char *literal = format;
 		struct conversion c;
 
-		dr_strbuf_add(buf, format, literal);
-		format += literal;
+		format = strchrnul(format, '%');
+		dr_strbuf_add(buf, literal, (size_t)(format - literal));
 		if (*format == '\0')
-			return;
+			return true;
 		c = conversion_at(format + 1);
 		format += 1 + c.letters;
 		if (c.kind == 's')
@@ -197,8 +199,19 @@ add_plain(struct dr_strbuf *buf, const char *format, struct arguments *all)
 			dr_strbuf_addc(buf, (char)va_arg(all->ap, int));
 		else if (c.kind == '%')
 			dr_strbuf_addc(buf, '%');
-		else
+		else if (c.kind != '\0')
 			add_number(buf, c, all);
+		else
+			return false;
+	}
+}
+
+static void
+cut_back(struct dr_strbuf *buf, size_t len)
+{
+	if (buf->len > len) {
+		buf->len = len;
+		buf->data[len] = '\0';
 	}
 }
 
@@ -236,17 +249,43 @@ dr_strbuf_addv(struct dr_strbuf *buf, const char *format, va_list ap)
 {
 	struct arguments all;
 	size_t before = buf->len;
+	bool failed = buf->failed, plain;
 
 	va_copy(all.ap, ap);
-	if (is_plain(format))
-		add_plain(buf, format, &all);
-	else
-		add_printf(buf, format, &all);
+	plain = add_plain(buf, format, &all);
 	va_end(all.ap);
-	if (buf->failed && buf->len > before) { /* an addition is dropped whole */
-		buf->len = before;
-		buf->data[before] = '\0';
+	if (!plain) { /* once more, by printf */
+		cut_back(buf, before);
+		buf->failed = failed;
+		va_copy(all.ap, ap);
+		add_printf(buf, format, &all);
+		va_end(all.ap);
 	}
+	if (buf->failed)
+		cut_back(buf, before); /* an addition is dropped whole */
+}
+
+char *
+dr_strbuf_space(struct dr_strbuf *buf, size_t most)
+{
+	if (buf->failed || most > buf->max - buf->len) {
+		buf->failed = true;
+		return NULL;
+	}
+	dr_strbuf_reserve(buf, most);
+	return buf->data + buf->len;
+}
+
+void
+dr_strbuf_filled(struct dr_strbuf *buf, const char *end)
+{
+	size_t n = (size_t)(end - (buf->data + buf->len));
+
+	if (n == 0)
+		return; /* nothing may be allocated yet */
+	DR_ASSERT(n < buf->size - buf->len);
+	buf->len += n;
+	buf->data[buf->len] = '\0';
 }
 
 void

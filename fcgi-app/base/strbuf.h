@@ -38,6 +38,13 @@ void dr_strbuf_addf(struct dr_strbuf *buf, const char *format, ...) DR_PRINTF(2,
 void dr_strbuf_addv(struct dr_strbuf *buf, const char *format, va_list ap);
 void dr_strbuf_consume(struct dr_strbuf *buf, size_t n); /* drop the first n bytes */
 
+/*
+ * For many small pieces: where `most` more bytes may be written; NULL, and failed,
+ * where that is above the ceiling. Then the end of what was written there.
+ */
+char *dr_strbuf_space(struct dr_strbuf *buf, size_t most) DR_MUSTCHECK;
+void dr_strbuf_filled(struct dr_strbuf *buf, const char *end);
+
 /* Hand the memory to the caller (free()); `buf` is empty afterwards. */
 char *dr_strbuf_take(struct dr_strbuf *buf);
 

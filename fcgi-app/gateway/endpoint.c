@@ -29,8 +29,11 @@ read_path(struct dr_request *req)
 	if (uri == NULL)
 		uri = "";
 	len = strcspn(uri, "?");
-	snprintf(req->path, sizeof req->path, "%.*s", (int)len, uri);
 	req->path_cut = len >= sizeof req->path;
+	if (req->path_cut)
+		len = sizeof req->path - 1;
+	memcpy(req->path, uri, len);
+	req->path[len] = '\0';
 }
 
 const char *
@@ -64,12 +67,14 @@ static bool
 path_matches(const struct dr_handler *handler, const char *path)
 {
 	const char *pattern = handler->path;
-	size_t n = strcspn(pattern, "*"), segment;
+	size_t n = 0, segment;
 
-	if (strncmp(path, pattern, n) != 0)
-		return false;
+	while (pattern[n] == path[n] && pattern[n] != '\0' && pattern[n] != '*')
+		n++;
 	if (pattern[n] == '\0') /* after a slash more must follow */
 		return (path[n] == '\0') != (pattern[n - 1] == '/');
+	if (pattern[n] != '*')
+		return false;
 	segment = strcspn(path + n, "/");
 	return segment > 0 && strcmp(path + n + segment, pattern + n + 1) == 0;
 }

@@ -15,47 +15,61 @@
 #define MOST_MS    (INT64_C(365) * 86400 * 1000) /* nobody means a longer wait */
 #define USUAL_TEXT 1000                          /* one allocation instead of five */
 
-/* The caller's headers that go upstream, as FastCGI params; a '*' at the end matches
- * the rest. */
+#define PARAM_PREFIX "HTTP_" /* of the FastCGI params that are headers */
+
+/* The caller's headers that go upstream, as params without their prefix; a '*' at the
+ * end matches the rest. */
 static const char *const allowed[] = {
-	"HTTP_ACCEPT",
-	"HTTP_ANTHROPIC_VERSION",
-	"HTTP_ANTHROPIC_BETA",
-	"HTTP_OPENAI_BETA",
-	"HTTP_USER_AGENT",
-	"HTTP_X_STAINLESS_*",
-	"HTTP_TRACEPARENT",
-	"HTTP_TRACESTATE",
-	"HTTP_X_APP",
-	"HTTP_X_CLAUDE_CODE_SESSION_ID",
-	"HTTP_X_CLIENT_REQUEST_ID",
-	"HTTP_X_CODEX_*",
-	"HTTP_ORIGINATOR",
-	"HTTP_SESSION_ID",
-	"HTTP_THREAD_ID",
-	"HTTP_IDEMPOTENCY_KEY",
+	"ACCEPT",
+	"ANTHROPIC_VERSION",
+	"ANTHROPIC_BETA",
+	"OPENAI_BETA",
+	"USER_AGENT",
+	"X_STAINLESS_*",
+	"TRACEPARENT",
+	"TRACESTATE",
+	"X_APP",
+	"X_CLAUDE_CODE_SESSION_ID",
+	"X_CLIENT_REQUEST_ID",
+	"X_CODEX_*",
+	"ORIGINATOR",
+	"SESSION_ID",
+	"THREAD_ID",
+	"IDEMPOTENCY_KEY",
 };
+
+static bool
+matches(const char *pattern, const char *name)
+{
+	while (*pattern == *name && *pattern != '\0') {
+		pattern++;
+		name++;
+	}
+	return *pattern == *name || *pattern == '*';
+}
 
 static bool
 is_allowed(const char *name)
 {
-	for (size_t i = 0; i < DR_N_ELEMENTS(allowed); i++) {
-		size_t n = strlen(allowed[i]);
-
-		if (allowed[i][n - 1] == '*' ? strncmp(name, allowed[i], n - 1) == 0
-					     : strcmp(name, allowed[i]) == 0)
+	for (size_t i = 0; i < DR_N_ELEMENTS(allowed); i++)
+		if (matches(allowed[i], name))
 			return true;
-	}
 	return false;
 }
 
-/* "HTTP_ANTHROPIC_BETA" -> "anthropic-beta" */
+/* "ANTHROPIC_BETA" -> "anthropic-beta" */
 static void
-add_name(struct dr_strbuf *text, const char *param)
+add_name(struct dr_strbuf *text, const char *name)
 {
-	for (const char *p = param + strlen("HTTP_"); *p != '\0'; p++)
-		dr_strbuf_addc(
-		    text, *p == '_' ? '-' : (char)tolower((unsigned char)*p));
+	char *to = dr_strbuf_space(text, strlen(name));
+
+	if (to == NULL)
+		return;
+	for (; *name != '\0'; name++)
+		*to++ = *name == '_'                   ? '-'
+			: *name >= 'A' && *name <= 'Z' ? (char)(*name - 'A' + 'a')
+						       : *name;
+	dr_strbuf_filled(text, to);
 }
 
 /* A line break in a value would forge a header. */
@@ -76,8 +90,10 @@ add_callers(
 
 	for (size_t i = 0; dr_fcgi_param_at(req->edge, i, &name, &value) && n < room;
 	     i++) {
-		if (strncmp(name, "HTTP_", 5) != 0 || !is_allowed(name) ||
-		    !is_clean(value))
+		if (strncmp(name, PARAM_PREFIX, strlen(PARAM_PREFIX)) != 0)
+			continue;
+		name += strlen(PARAM_PREFIX);
+		if (!is_allowed(name) || !is_clean(value))
 			continue;
 		starts[n++] = text->len;
 		add_name(text, name);

@@ -7,11 +7,17 @@
 #include "io/crypto.h"
 #include "io/store_internal.h"
 
+#define MOST_COUNT 24 /* bytes: a kind, 20 digits and a line end */
+#define AROUND_ARG                                                                     \
+	16 /* bytes at most: no argument has more than 11 digits of length             \
+	    */
+
 /* "$12\r\n": the lengths make up half of a command, too many for printf. */
-void
-dr_store_add_count(struct dr_strbuf *buf, char kind, size_t n)
+static char *
+put_count(char *to, char kind, size_t n)
 {
-	char text[24], *p = text + sizeof text;
+	char text[MOST_COUNT], *p = text + sizeof text;
+	size_t len;
 
 	*--p = '\n';
 	*--p = '\r';
@@ -20,27 +26,54 @@ dr_store_add_count(struct dr_strbuf *buf, char kind, size_t n)
 		n /= 10;
 	} while (n > 0);
 	*--p = kind;
-	dr_strbuf_add(buf, p, (size_t)(text + sizeof text - p));
+	len = (size_t)(text + sizeof text - p);
+	memcpy(to, p, len);
+	return to + len;
+}
+
+static char *
+put_arg(char *to, const struct dr_arg *arg)
+{
+	to = put_count(to, '$', arg->len);
+	if (arg->len > 0)
+		memcpy(to, arg->data, arg->len);
+	to += arg->len;
+	*to++ = '\r';
+	*to++ = '\n';
+	return to;
+}
+
+void
+dr_store_add_count(struct dr_strbuf *buf, char kind, size_t n)
+{
+	char text[MOST_COUNT];
+
+	dr_strbuf_add(buf, text, (size_t)(put_count(text, kind, n) - text));
 }
 
 void
 dr_store_add_arg(struct dr_strbuf *buf, const char *data, size_t len)
 {
-	dr_store_add_count(buf, '$', len);
-	dr_strbuf_add(buf, data, len);
-	dr_strbuf_add(buf, "\r\n", 2);
+	const struct dr_arg arg = { data, len };
+
+	dr_store_add_args(buf, &arg, 1);
 }
 
+/* Straight into the buffer: a call has forty of them. */
 void
 dr_store_add_args(struct dr_strbuf *buf, const struct dr_arg *args, size_t n)
 {
 	size_t room = 0;
+	char *to;
 
 	for (size_t i = 0; i < n; i++)
-		room += args[i].len + 16;
-	dr_strbuf_reserve(buf, room);
+		room += args[i].len + AROUND_ARG;
+	to = dr_strbuf_space(buf, room);
+	if (to == NULL)
+		return;
 	for (size_t i = 0; i < n; i++)
-		dr_store_add_arg(buf, args[i].data, args[i].len);
+		to = put_arg(to, &args[i]);
+	dr_strbuf_filled(buf, to);
 }
 
 void
