@@ -210,7 +210,6 @@ ask(struct dr_admission *admission, const struct dr_admit_query *query,
 	dr_args_key(&args, DR_SCHEMA_ACCOUNT, NULL);
 	dr_args_key(&args, counts ? DR_SCHEMA_COUNTS : DR_SCHEMA_RECENT, key->key_id);
 	dr_args_key(&args, DR_SCHEMA_OPEN, key->key_id);
-	dr_args_key(&args, DR_SCHEMA_REQUESTS, NULL);
 	dr_args_text(&args, modes[query->mode]);
 	dr_args_text(&args, key->key_id);
 	dr_args_text(&args, key->sha);

@@ -56,10 +56,10 @@ dr_admit_reply_read(const struct dr_reply *reply, struct dr_admitted *out)
 	size_t len = strnlen(window, sizeof out->window - 1);
 
 	free(out->allowed_models);
-	*out = (struct dr_admitted){ 0 };
+	*out = (struct dr_admitted){ .budget_nano = -1 };
 	for (size_t i = 0; i < DR_N_ELEMENTS(numbers); i++)
 		if (numbers[i] != NULL)
-			*numbers[i] = dr_reply_int(dr_reply_at(reply, i), 0);
+			*numbers[i] = dr_reply_int(dr_reply_at(reply, i), *numbers[i]);
 	memcpy(out->window, window, len);
 	out->allowed_models = models[0] != '\0' ? dr_strdup(models) : NULL;
 	return verdict_of(dr_reply_string(dr_reply_at(reply, VERDICT), NULL));

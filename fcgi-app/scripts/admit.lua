@@ -2,14 +2,15 @@
 -- admit - may this API key make this request now? If it may: book it.
 --
 -- KEYS  1 {a:ACCT}:account   2 {a:ACCT}:recent:KID, or :counts:KID for mode C
---       3 {a:ACCT}:open:KID  4 {a:ACCT}:requests
+--       3 {a:ACCT}:open:KID
 -- ARGV  1 mode: F full, K key only, C count_tokens
 --       2 KID   3 SHA-256 of the secret   4 request id   5 model, '' unknown
 --       6 estimate   7 rpm of a key that names none (C: the limit of count_tokens)
 --       8 concurrency likewise   9 lease, ms   10 clock offset, ms
 --       11 sweep after, ms; below 0: nothing is swept   12 life of an abandoned one's receipt, ms
 -- Gives { verdict, now, hold, window, rpm, rpm left, rpm reset, concurrency, concurrency left,
---         balance left, budget left (-1: none), running, retry after, limit, budget, models }
+--         balance left, budget left (-1: none), running, retry after, limit, budget, models };
+--       without the last five where a request is admitted that they say nothing of
 --
 -- Everything is read and checked before the first write, since Redis does not roll back. The
 -- one exception, abandoning dead entries, is complete in itself whatever comes after it.
@@ -28,7 +29,7 @@ end
 
 -- A refused request has no receipt; its id stands among the account's last ones.
 local function refuse(status, answer)
-	call('XADD', KEYS[4], 'MAXLEN', '~', '10000', '*', 'req', ARGV[4], 'key', kid, 'model', ARGV[5],
+	call('XADD', string.sub(KEYS[1], 1, -8) .. 'requests', 'MAXLEN', '~', '10000', '*', 'req', ARGV[4], 'key', kid, 'model', ARGV[5],
 		'status', status, 'error', answer[1])
 	return answer
 end
@@ -204,5 +205,10 @@ local now_text = text(now)
 call('HSET', KEYS[3], ARGV[4], string.format('%.0f %.0f 0 %s', hold, now + ARGV[9], window))
 call('HSET', KEYS[1], 'held', text(held + hold), 'running', text(running + 1),
 	held_field, text(held_here + hold), kid .. '.used', now_text)
-return { 'OK', now, hold, window, rpm, math.max(0, rpm - arrive(now_text)), now + 60000, conc,
-	conc - open - 1, balance_left - hold, budget_left, running + 1, 0, 0, budget, models }
+local rpm_left = math.max(0, rpm - arrive(now_text))
+if budget < 0 and models == '' then -- most keys; each element costs both sides
+	return { 'OK', now, hold, window, rpm, rpm_left, now + 60000, conc, conc - open - 1,
+		balance_left - hold, -1 }
+end
+return { 'OK', now, hold, window, rpm, rpm_left, now + 60000, conc, conc - open - 1,
+	balance_left - hold, budget_left, 0, 0, 0, budget, models }

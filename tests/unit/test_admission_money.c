@@ -15,15 +15,15 @@ the_hold_is_the_estimate_or_what_is_left(void **state)
 		enum dr_error err;
 		int64_t hold, balance_left, budget_left, running;
 	} rows[] = {
-		{ 400, "status on", DR_OK, 400, 600, -1, 1 },
-		{ 1000, "status on", DR_OK, 1000, 0, -1, 1 },
-		{ 5000, "status on", DR_OK, 1000, 0, -1, 1 },
-		{ 0, "status on", DR_OK, 0, 1000, -1, 1 },
-		{ 400, "x7y8z9.budget 300", DR_OK, 300, 700, 0, 1 },
+		{ 400, "status on", DR_OK, 400, 600, -1, 0 },
+		{ 1000, "status on", DR_OK, 1000, 0, -1, 0 },
+		{ 5000, "status on", DR_OK, 1000, 0, -1, 0 },
+		{ 0, "status on", DR_OK, 0, 1000, -1, 0 },
+		{ 400, "x7y8z9.budget 300", DR_OK, 300, 700, 0, 0 },
 		{ 400, "x7y8z9.budget 900 x7y8z9.spent:total 600", DR_OK, 300, 700, 0,
-		    1 },
-		{ 400, "x7y8z9.budget 2000", DR_OK, 400, 600, 1600, 1 },
-		{ 5000, "x7y8z9.budget 2000", DR_OK, 1000, 0, 1000, 1 },
+		    0 },
+		{ 400, "x7y8z9.budget 2000", DR_OK, 400, 600, 1600, 0 },
+		{ 5000, "x7y8z9.budget 2000", DR_OK, 1000, 0, 1000, 0 },
 		{ 1, "x7y8z9.budget 900 x7y8z9.spent:total 900", DR_ERR_BUDGET, 0, 1000,
 		    0, 0 },
 		{ 1, "x7y8z9.budget 900 x7y8z9.spent:total 901", DR_ERR_BUDGET, 0, 1000,
