@@ -21,8 +21,17 @@
 #include "gateway/upstream_head.h"
 
 #define LOOK_AGAIN_MS 1000
+#define PROVIDER_TEXT 255 /* bytes of what a provider says that are kept */
 
 /* ---- the end of an attempt ---- */
+
+void
+dr_attempt_note_text(struct dr_request *req, const char *text)
+{
+	free(req->provider_text);
+	req->provider_text =
+	    text[0] != '\0' ? dr_strndup(text, strnlen(text, PROVIDER_TEXT)) : NULL;
+}
 
 void
 dr_attempt_finish(struct dr_request *req, enum dr_outcome outcome, const char *why)
@@ -33,7 +42,9 @@ dr_attempt_finish(struct dr_request *req, enum dr_outcome outcome, const char *w
 	attempt->outcome = outcome;
 	req->tried[req->n_tried - 1].outcome = outcome;
 	attempt->ms = (uint32_t)(dr_clock_ms() - req->up.started_ms);
-	snprintf(attempt->why, sizeof attempt->why, "%s", why);
+	free(attempt->why);
+	attempt->why =
+	    why[0] != '\0' ? dr_strndup(why, strnlen(why, DR_ATTEMPT_WHY - 1)) : NULL;
 	/* what is said of a caller's fault may quote the request: it stays out of the
 	 * log */
 	if (outcome != DR_OUTCOME_OK && outcome != DR_OUTCOME_CALLER)
@@ -141,13 +152,12 @@ judge_error(struct dr_request *req)
 	struct dr_provider_error error;
 	bool in_shape = dr_read_provider_error(
 	    req->handler->dialect, up->status, up->held.data, up->held.len, &error);
-	char why[sizeof req->attempts[0].why];
+	char why[DR_ATTEMPT_WHY];
 
 	/* what concerns the provider's own account (its key, its organisation) is not
 	 * repeated */
 	if (error.fault != DR_FAULT_ACCOUNT && error.fault != DR_FAULT_OVERLOADED)
-		snprintf(
-		    req->provider_text, sizeof req->provider_text, "%s", error.message);
+		dr_attempt_note_text(req, error.message);
 	snprintf(why, sizeof why, "%s",
 	    error.fault == DR_FAULT_ACCOUNT      ? "credential or account refused"
 	    : error.fault == DR_FAULT_OVERLOADED ? "overloaded"
@@ -232,6 +242,8 @@ on_head(void *arg, struct dr_transfer *transfer, int status)
 		dr_provider_note_first(
 		    up->lease.provider, false, dr_clock_ms() - up->started_ms);
 	up->head_in = true;
+	free(up->edits); /* the body is curl's now */
+	up->edits = NULL;
 	up->status = status;
 	up->transfer = transfer;
 	up->content_length = dr_http_content_length(transfer);
@@ -372,6 +384,7 @@ start_transfer(struct dr_request *req, const struct dr_provider *provider)
 		.body = up->pieces,
 		.connect_timeout_ms = (unsigned)s->connect_timeout,
 		.http2 = req->facts.stream ? s->http2_streams : s->http2,
+		.stream = req->facts.stream,
 		.arg = req,
 		.on_head = on_head,
 		.on_body = on_body,

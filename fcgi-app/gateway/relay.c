@@ -193,13 +193,12 @@ opened_with_error(struct dr_request *req, const struct dr_tap_state *tap)
 	    : tap->error.fault == DR_FAULT_ACCOUNT  ? DR_OUTCOME_AUTH
 						    : DR_OUTCOME_SERVER;
 	bool callers = tap->error.fault == DR_FAULT_CALLER;
-	char why[sizeof req->attempts[0].why];
+	char why[DR_ATTEMPT_WHY];
 
 	snprintf(
 	    why, sizeof why, "opened with %s: %s", tap->error.type, tap->error.message);
 	if (outcome == DR_OUTCOME_SERVER) /* else it concerns the provider's account */
-		snprintf(req->provider_text, sizeof req->provider_text, "%s",
-		    tap->error.message);
+		dr_attempt_note_text(req, tap->error.message);
 	else
 		snprintf(why, sizeof why, "opened with %s", tap->error.type);
 	if (callers) { /* asking elsewhere would not help: pass the event on */

@@ -56,14 +56,15 @@ enum dr_req_state {
 
 #define DR_MAX_ATTEMPTS 8  /* ceiling of the setting max_attempts */
 #define DR_MAX_TRIED    24 /* with providers that were found full */
+#define DR_ATTEMPT_WHY  96 /* with the NUL */
 
 /* One finished or running try at a provider: for the receipt and the log. */
 struct dr_attempt {
 	struct dr_provider *provider; /* borrowed from `tried` */
 	int status;                   /* HTTP status, 0 while or where there was none */
 	enum dr_outcome outcome;
-	uint32_t ms;  /* from start to its end or to the head that went out */
-	char why[96]; /* one line for the receipt */
+	uint32_t ms; /* from start to its end or to the head that went out */
+	char *why;   /* owned; one line for the receipt, NULL: all went well */
 };
 
 /* The exchange with the provider that is under way (attempt.c). */
@@ -176,7 +177,8 @@ struct dr_request {
 	bool paused;                /* upstream waits for the client */
 	struct dr_strbuf answer;    /* a provider's error on its way through */
 	struct dr_strbuf more_head; /* of a local answer */
-	char provider_text[256]; /* what the provider said last, for receipt and 502 */
+	char *provider_text; /* owned; what a provider said last, for receipt and 502;
+				NULL: nothing */
 	struct dr_usage usage;
 	struct dr_strbuf raw_usage;
 	bool estimated;
@@ -266,6 +268,8 @@ enum dr_error dr_request_choose(
 void dr_attempt_start(struct dr_request *req);
 /* Stop what runs and give the slot back; idempotent. */
 void dr_attempt_stop(struct dr_request *req);
+/* What the provider said of an error: kept for the receipt, cut where it is long. */
+void dr_attempt_note_text(struct dr_request *req, const char *text);
 /* Note how the running attempt ended, tell the breaker, give the slot back, forget the
  * transfer. */
 void dr_attempt_finish(

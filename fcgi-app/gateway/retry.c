@@ -215,8 +215,7 @@ dr_retry_give_up(struct dr_request *req, enum dr_error err, int64_t wait_ms)
 			   : dr_fail(req, DR_ERR_OFFLINE);
 	case DR_ERR_PROVIDER_ERROR:
 		return dr_fail(req, err,
-		    req->provider_text[0] != '\0' ? req->provider_text
-						  : "Provider error");
+		    req->provider_text != NULL ? req->provider_text : "Provider error");
 	default:
 		req->retry_after_ms = dr_route_retry_hint(err, wait_ms);
 		return dr_fail(req, err);

@@ -133,7 +133,7 @@ add_attempts(struct dr_strbuf *out, const struct dr_request *req)
 		dr_strbuf_addf(out,
 		    ",\"status\":%d,\"outcome\":\"%s\",\"ms\":%u,\"why\":", a->status,
 		    dr_outcome_name(a->outcome), a->ms);
-		dr_json_add_string(out, a->why);
+		dr_json_add_string(out, a->why != NULL ? a->why : "");
 		dr_strbuf_addc(out, '}');
 	}
 	dr_strbuf_addc(out, ']');
@@ -194,7 +194,7 @@ write_receipt(struct dr_strbuf *out, const struct dr_request *req, int64_t charg
 	    out, req->err != DR_OK ? dr_error_info(req->err)->name : NULL);
 	if (req->err == DR_ERR_CLIENT_GONE)
 		dr_strbuf_addf(out, ",\"after_abort\":\"%s\"", dr_drain_said(req));
-	if (req->provider_text[0] != '\0') {
+	if (req->provider_text != NULL) {
 		dr_strbuf_adds(out, ",\"provider_message\":");
 		dr_json_add_string(out, req->provider_text);
 	}

@@ -454,6 +454,8 @@ reap(struct dr_deferred *work)
 
 		dr_provider_unref(&provider);
 	}
+	for (unsigned i = 0; i < req->n_attempts; i++)
+		free(req->attempts[i].why);
 	dr_tap_free(&req->up.tap);
 	dr_ticket_fini(&req->ticket);
 	dr_strbuf_fini(&req->answer);
@@ -461,6 +463,7 @@ reap(struct dr_deferred *work)
 	dr_strbuf_fini(&req->more_head);
 	dr_config_unref(&req->config);
 	free(req->long_message);
+	free(req->provider_text);
 	free(req->local);
 	free(req->session_read);
 	dr_list_remove(&req->node);

@@ -18,11 +18,12 @@
 #include "base/mem.h"
 #include "io/fcgi_internal.h"
 
-#define READS_A_TURN 4                  /* of full buffers; then others get theirs */
-#define OUT_MAX      (64 * 1024 * 1024) /* unsent; back-pressure comes long before */
-#define OUT_KEPT     4096               /* an empty buffer up to this size is kept */
-#define LINGER_MS    10000              /* for a peer still sending a refused body */
-#define STALL_MS     120000             /* for one that reads none of an ended answer */
+#define READS_A_TURN     4 /* of full buffers; then others get theirs */
+#define OUT_MAX          (64 * 1024 * 1024) /* unsent; back-pressure comes long before */
+#define OUT_KEPT         4096   /* an empty buffer up to this size is kept ... */
+#define OUT_KEPT_RUNNING 1024   /* ... in the middle of an answer: events fit */
+#define LINGER_MS        10000  /* for a peer still sending a refused body */
+#define STALL_MS         120000 /* for one that reads none of an ended answer */
 
 static const char *const state_name[] = {
 	[DR_FCGI_CONN_OPEN] = "OPEN",
@@ -172,7 +173,8 @@ flush(struct dr_fcgi_conn *conn)
 		dr_strbuf_consume(&conn->out, conn->out_start);
 		conn->out_start = 0;
 	}
-	if (conn->out.len == 0 && conn->out.size > OUT_KEPT)
+	if (conn->out.len == 0 &&
+	    conn->out.size > (conn->req != NULL ? OUT_KEPT_RUNNING : OUT_KEPT))
 		drop_output(conn);
 	if (conn->req == NULL && dr_timer_running(&conn->patience))
 		dr_timer_start(&conn->patience, STALL_MS);

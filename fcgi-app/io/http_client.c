@@ -21,7 +21,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 
-#define MAX_POOLED 128 /* idle easy handles of an engine: about 10 KB each */
+#define MAX_POOLED 128 /* idle easy handles of a kind: about 10 KB each */
 
 /* ---- the end of a transfer ---- */
 
@@ -44,13 +44,13 @@ keep_for_reuse(struct dr_transfer *transfer)
 	struct http_engine *engine = transfer->engine;
 
 	dr_http_drop_body(transfer);
-	if (engine->n_pooled >= MAX_POOLED) {
+	if (engine->n_pooled[transfer->stream] >= MAX_POOLED) {
 		dr_http_destroy(transfer);
 		return;
 	}
 	transfer->magic = POOLED_MAGIC; /* a late call on it fails its check */
-	engine->n_pooled++;
-	dr_list_append(&engine->pool, &transfer->node);
+	engine->n_pooled[transfer->stream]++;
+	dr_list_append(&engine->pool[transfer->stream], &transfer->node);
 }
 
 /* Out of curl. Where the end is not clean: the connection closes or, over HTTP/2, the
@@ -145,15 +145,16 @@ engine_of(struct dr_http *http, const struct dr_http_request *request)
 }
 
 static struct dr_transfer *
-transfer_new(struct http_engine *engine)
+transfer_new(struct http_engine *engine, bool stream)
 {
+	struct dr_list *pool = &engine->pool[stream];
 	struct dr_transfer *transfer;
 
-	if (engine->n_pooled > 0) {
-		transfer = DR_LIST_ENTRY(engine->pool.prev, struct dr_transfer, node);
+	if (!dr_list_empty(pool)) {
+		transfer = DR_LIST_ENTRY(pool->prev, struct dr_transfer, node);
 		DR_CHECK(transfer, POOLED_MAGIC);
 		dr_list_remove(&transfer->node);
-		engine->n_pooled--;
+		engine->n_pooled[stream]--;
 		transfer->magic = TRANSFER_MAGIC;
 		return transfer;
 	}
@@ -161,6 +162,7 @@ transfer_new(struct http_engine *engine)
 	transfer->magic = TRANSFER_MAGIC;
 	transfer->http = engine->http;
 	transfer->engine = engine;
+	transfer->stream = stream;
 	dr_list_init(&transfer->node);
 	dr_list_init(&transfer->resume_node);
 	transfer->easy = curl_easy_init();
@@ -175,7 +177,7 @@ dr_http_start(struct dr_http *http, const struct dr_http_request *request)
 	struct dr_transfer *transfer;
 
 	DR_CHECK(http, HTTP_MAGIC);
-	transfer = transfer_new(engine_of(http, request));
+	transfer = transfer_new(engine_of(http, request), request->stream);
 	transfer->arg = request->arg;
 	transfer->on_head = request->on_head;
 	transfer->on_body = request->on_body;
@@ -315,8 +317,11 @@ dr_http_free(struct dr_http **httpp)
 		dr_http_cancel(&transfer);
 	}
 	for (int i = 0; i < HTTP_N_ENGINES; i++) {
-		while ((node = dr_list_pop(&http->engines[i].pool)) != NULL)
-			dr_http_destroy(DR_LIST_ENTRY(node, struct dr_transfer, node));
+		for (int stream = 0; stream < 2; stream++)
+			while ((node = dr_list_pop(&http->engines[i].pool[stream])) !=
+			       NULL)
+				dr_http_destroy(
+				    DR_LIST_ENTRY(node, struct dr_transfer, node));
 		dr_http_engine_fini(&http->engines[i]);
 	}
 	dr_deferred_cancel(&http->at_turn_end);

@@ -53,7 +53,8 @@ struct dr_http_request {
 	size_t n_body;       /* 0: no body */
 	const char *ca_file; /* PEM; NULL: the system's bundle file */
 	unsigned connect_timeout_ms;
-	bool http2; /* offer HTTP/2 (ALPN over TLS); else HTTP/1.1 */
+	bool http2;  /* offer HTTP/2 (ALPN over TLS); else HTTP/1.1 */
+	bool stream; /* the answer trickles in: its memory counts, not its speed */
 
 	void *arg;
 	void (*on_head)(void *arg, struct dr_transfer *transfer, int status);

@@ -334,7 +334,8 @@ dr_http_engine_init(
 	DR_ASSERT(multi != NULL);
 	engine->multi = multi;
 	engine->http = http;
-	dr_list_init(&engine->pool);
+	dr_list_init(&engine->pool[0]);
+	dr_list_init(&engine->pool[1]);
 	dr_timer_init(&engine->timer, http->loop, on_timer);
 	SET_MULTI(multi, CURLMOPT_SOCKETFUNCTION, on_socket_wish);
 	SET_MULTI(multi, CURLMOPT_SOCKETDATA, engine);

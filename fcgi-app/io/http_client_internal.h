@@ -26,8 +26,9 @@ struct http_engine {
 	struct dr_timer timer; /* may fire early: curl then asks again */
 	bool kick;             /* curl wants to run at the end of this turn */
 	bool look_again;       /* HTTP/2: a stream was broken off */
-	struct dr_list pool;   /* idle easy handles, after a clean end; newest last */
-	unsigned n_pooled;
+	/* idle easy handles, after a clean end, newest last: [1] those for streams */
+	struct dr_list pool[2];
+	unsigned n_pooled[2];
 };
 
 enum { HTTP_PLAIN, HTTP_MULTIPLEX, HTTP_N_ENGINES }; /* HTTP/1.1 only; HTTP/2 offered */
@@ -74,6 +75,7 @@ struct dr_transfer {
 	struct dr_http *http;       /* borrowed */
 	struct http_engine *engine; /* borrowed */
 	CURL *easy;                 /* owned */
+	bool stream;                /* easy is set up for one */
 	void *arg;
 	void (*on_head)(void *arg, struct dr_transfer *transfer, int status);
 	void (*on_body)(void *arg, const char *bytes, size_t len);
