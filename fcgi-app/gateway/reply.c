@@ -84,13 +84,16 @@ add_limits_left(struct dr_strbuf *head, const struct dr_request *req)
 	    (long long)a->concurrency_left);
 }
 
+/* For pages of other origins only, and a browser says so for each of them: it is half
+ * of the head. */
 static void
 add_cors(struct dr_strbuf *head, const struct dr_request *req)
 {
 	const char *origin = req->config->settings->cors;
 
 	/* the dashboard's API is for pages of its own origin */
-	if (origin[0] == '\0' || strncmp(req->path, "/api/", 5) == 0)
+	if (origin[0] == '\0' || strncmp(req->path, "/api/", 5) == 0 ||
+	    dr_fcgi_param(req->edge, "HTTP_ORIGIN") == NULL)
 		return;
 	dr_strbuf_addf(head,
 	    "access-control-allow-origin: %s\r\n"

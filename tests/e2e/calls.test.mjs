@@ -222,6 +222,8 @@ test('browsers may call: preflight, and request ids exposed', async () => {
     const answer = await ask(dialects.messages, 'hello', { base, headers: { origin: 'https://example.org' } });
     assert.equal(answer.headers['access-control-allow-origin'], '*');
     assert.match(answer.headers['access-control-expose-headers'], /request-id/);
+    const plain = await ask(dialects.messages, 'hello', { base });
+    assert.equal(plain.headers['access-control-allow-origin'], undefined, 'nobody but a browser needs it');
   }
 });
 
