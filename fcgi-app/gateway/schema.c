@@ -16,14 +16,22 @@ append(char *out, size_t size, size_t *at, const char *text)
 	*at += n;
 }
 
+static void
+append_letter(char *out, size_t size, size_t *at, char letter)
+{
+	DR_ASSERT(*at + 1 < size);
+	out[(*at)++] = letter;
+	out[*at] = '\0';
+}
+
 static size_t
 write_tag(char *out, size_t size, const char *account)
 {
-	size_t at = 0;
+	size_t at = 3;
 
-	append(out, size, &at, "{a:");
+	memcpy(out, "{a:", at); /* every size is above that */
 	append(out, size, &at, account);
-	append(out, size, &at, "}");
+	append_letter(out, size, &at, '}');
 	return at;
 }
 
@@ -39,10 +47,10 @@ dr_schema_key(
 {
 	size_t at = write_tag(out, DR_SCHEMA_KEY_SIZE, account);
 
-	append(out, DR_SCHEMA_KEY_SIZE, &at, ":");
+	append_letter(out, DR_SCHEMA_KEY_SIZE, &at, ':');
 	append(out, DR_SCHEMA_KEY_SIZE, &at, what);
 	if (id != NULL) {
-		append(out, DR_SCHEMA_KEY_SIZE, &at, ":");
+		append_letter(out, DR_SCHEMA_KEY_SIZE, &at, ':');
 		append(out, DR_SCHEMA_KEY_SIZE, &at, id);
 	}
 	return at;
@@ -54,7 +62,7 @@ dr_schema_field(char out[DR_SCHEMA_FIELD_SIZE], const char *key_id, const char *
 	size_t at = 0;
 
 	append(out, DR_SCHEMA_FIELD_SIZE, &at, key_id);
-	append(out, DR_SCHEMA_FIELD_SIZE, &at, ".");
+	append_letter(out, DR_SCHEMA_FIELD_SIZE, &at, '.');
 	append(out, DR_SCHEMA_FIELD_SIZE, &at, name);
 	return at;
 }
