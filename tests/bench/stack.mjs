@@ -26,6 +26,7 @@ http {
   server {
     ${server}
     keepalive_requests 1000000;
+    client_header_buffer_size 2k;
     client_max_body_size 33m;
     client_body_buffer_size 1m;
     location / {
