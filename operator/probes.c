@@ -203,10 +203,29 @@ is_under_way(const struct probes *probes, const struct dr_provider *provider)
 	return false;
 }
 
+/*
+ * Its flag is fresh: a probe that goes well lifts it, and an account that has run out
+ * lists its models all the same. It would be in rotation again after each probe, until
+ * the next caller found out. A credential that is changed makes another record.
+ */
 static bool
-is_due(const struct dr_provider *provider)
+is_flagged_lately(const struct probes *probes, const struct dr_provider *provider)
 {
 	const struct dr_provider_state *state = &provider->state;
+
+	return state->flag_generation == provider->record->generation &&
+	       state->flag_at_ms > 0 &&
+	       state->now_ms - state->flag_at_ms <
+		   probes->watcher->config->settings->probe_backoff_max;
+}
+
+static bool
+is_due(const struct probes *probes, const struct dr_provider *provider)
+{
+	const struct dr_provider_state *state = &provider->state;
+
+	if (is_flagged_lately(probes, provider))
+		return false;
 
 	/* a changed record is looked at at once, not when the old one's turn comes */
 	return state->now_ms >= state->probe_next_ms ||
@@ -221,7 +240,7 @@ begin_due(struct probes *probes)
 	struct dr_provider *const *list = dr_providers_list(probes->providers, &n);
 
 	for (size_t i = 0; i < n && probes->n_jobs < MAX_AT_ONCE; i++)
-		if (is_wanted(list[i]) && is_due(list[i]) &&
+		if (is_wanted(list[i]) && is_due(probes, list[i]) &&
 		    !is_under_way(probes, list[i]))
 			begin(probes, list[i]);
 }

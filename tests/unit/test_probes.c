@@ -148,6 +148,30 @@ state_of(const char *name, const char *field)
 	return answer.text;
 }
 
+/* As a responder does that met a refusal. */
+static void
+flag(const char *name)
+{
+	char keys[2][64], generation[64];
+	struct dr_arg args[4] = { { keys[0], 0 }, { keys[1], 0 }, { "flag", 4 },
+		{ generation, 0 } };
+	struct answer answer;
+	char line[128];
+
+	snprintf(keys[0], sizeof keys[0], "{p:%s}:provider", name);
+	snprintf(keys[1], sizeof keys[1], "{p:%s}:state", name);
+	snprintf(line, sizeof line, "HGET %s generation", keys[0]);
+	answer = ask(store, line);
+	snprintf(generation, sizeof generation, "%s", answer.text);
+	for (size_t i = 0; i < 4; i++)
+		args[i].len = strlen(args[i].data);
+	answer_init(&answer, false);
+	dr_store_eval(
+	    store, keys[0], &dr_script_breaker_note, 2, args, 4, &answer.call);
+	dr_store_wait(store, &answer.call);
+	assert_int_equal(answer.err, DR_OK);
+}
+
 static int
 watch_once(void)
 {
@@ -365,6 +389,44 @@ two_watchers_probe_and_end_well(void **state)
 	end_standin();
 }
 
+/* An account that has run out lists its models all the same: a probe that follows at
+ * once would put it back into rotation each time. */
+static void
+a_flag_stands_for_a_while_before_a_probe_may_lift_it(void **state)
+{
+	char config[128];
+	char *argv[] = { "derouter-watcher", "-c", config, "--set",
+		"probe_interval=20ms", "--set", "probe_backoff_max=1500ms", "--set",
+		"providers_poll=10ms", NULL };
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC), status;
+	int64_t flagged_at, probed_at;
+	pid_t pid;
+
+	(void)state;
+	begin_standin("--credential", "good-key");
+	forget_all();
+	add("p1", "--dialect anthropic --liveness probe");
+	snprintf(config, sizeof config, "%s", in_dir("derouter.conf"));
+	program = "derouter-watcher";
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		exec_ctl(argv, null, null, null);
+	}
+	close(null);
+	TURN_UNTIL(ask(store, "HEXISTS {p:p1}:state probe.at").number == 1);
+	flag("p1");
+	flagged_at = ask(store, "HGET {p:p1}:state flag.at").number;
+	TURN_UNTIL(ask(store, "HEXISTS {p:p1}:state flag.at").number == 0);
+	probed_at = ask(store, "HGET {p:p1}:state probe.at").number;
+	assert_true(probed_at - flagged_at >= 1500);
+	kill(pid, SIGTERM);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	end_standin();
+}
+
 /* ---- who rests when ---- */
 
 static void
@@ -415,6 +477,7 @@ main(void)
 		cmocka_unit_test(one_that_does_not_answer_is_offline_after_two_probes),
 		cmocka_unit_test(a_probe_is_claimed_once),
 		cmocka_unit_test(two_watchers_probe_and_end_well),
+		cmocka_unit_test(a_flag_stands_for_a_while_before_a_probe_may_lift_it),
 		cmocka_unit_test(rests_of_a_model_are_spread_and_shown),
 	};
 
