@@ -196,62 +196,14 @@ libderouter_a_SOURCES += \
 endif
 
 # The Redis scripts, compiled in.
-DR_LUA = \
-	fcgi-app/scripts/abandon.lua \
-	fcgi-app/scripts/account_add.lua \
-	fcgi-app/scripts/account_me.lua \
-	fcgi-app/scripts/account_read.lua \
-	fcgi-app/scripts/admit.lua \
-	fcgi-app/scripts/breaker_note.lua \
-	fcgi-app/scripts/common.lua \
-	fcgi-app/scripts/credit.lua \
-	fcgi-app/scripts/deposit_advance.lua \
-	fcgi-app/scripts/deposit_claim.lua \
-	fcgi-app/scripts/deposit_credit.lua \
-	fcgi-app/scripts/deposit_health.lua \
-	fcgi-app/scripts/deposit_list.lua \
-	fcgi-app/scripts/deposit_load.lua \
-	fcgi-app/scripts/deposit_lock.lua \
-	fcgi-app/scripts/deposit_mark.lua \
-	fcgi-app/scripts/deposit_reverse.lua \
-	fcgi-app/scripts/deposit_seen.lua \
-	fcgi-app/scripts/heartbeat.lua \
-	fcgi-app/scripts/key_add.lua \
-	fcgi-app/scripts/key_read.lua \
-	fcgi-app/scripts/session_read.lua \
-	fcgi-app/scripts/session_add.lua \
-	fcgi-app/scripts/session_list.lua \
-	fcgi-app/scripts/session_end.lua \
-	fcgi-app/scripts/wallet_owner.lua \
-	fcgi-app/scripts/wallet_take.lua \
-	fcgi-app/scripts/rate.lua \
-	fcgi-app/scripts/key_rotate.lua \
-	fcgi-app/scripts/key_set.lua \
-	fcgi-app/scripts/key_status.lua \
-	fcgi-app/scripts/keys_read.lua \
-	fcgi-app/scripts/lease_renew.lua \
-	fcgi-app/scripts/ledger_trim.lua \
-	fcgi-app/scripts/metrics_read.lua \
-	fcgi-app/scripts/metrics_write.lua \
-	fcgi-app/scripts/probe_claim.lua \
-	fcgi-app/scripts/probe_note.lua \
-	fcgi-app/scripts/provider_read.lua \
-	fcgi-app/scripts/provider_renew.lua \
-	fcgi-app/scripts/provider_take.lua \
-	fcgi-app/scripts/provider_write.lua \
-	fcgi-app/scripts/secret.lua \
-	fcgi-app/scripts/settle.lua \
-	fcgi-app/scripts/sweep.lua \
-	fcgi-app/scripts/sweep_index.lua \
-	fcgi-app/scripts/wallet_unlink.lua
-DR_LUA_PARTS = fcgi-app/scripts/deposit_index.lua fcgi-app/scripts/key_state.lua fcgi-app/scripts/window.lua
+DR_LUA = $(wildcard $(srcdir)/fcgi-app/scripts/*.lua)
 libderouter_a_SOURCES += fcgi-app/scripts/scripts.def fcgi-app/scripts/scripts.h
 nodist_libderouter_a_SOURCES += fcgi-app/scripts/scripts_lua.c
 CLEANFILES += fcgi-app/scripts/scripts_lua.c
-EXTRA_DIST += $(DR_LUA) $(DR_LUA_PARTS) fcgi-app/scripts/embed.sh \
+EXTRA_DIST += $(DR_LUA) fcgi-app/scripts/embed.sh \
 	fcgi-app/README.md fcgi-app/base/README.md fcgi-app/dialects/README.md fcgi-app/ethereum/README.md \
 	fcgi-app/gateway/README.md fcgi-app/io/README.md fcgi-app/scripts/README.md
 
-fcgi-app/scripts/scripts_lua.c: $(DR_LUA) $(DR_LUA_PARTS) fcgi-app/scripts/embed.sh fcgi-app/scripts/scripts.def
+fcgi-app/scripts/scripts_lua.c: $(DR_LUA) fcgi-app/scripts/embed.sh fcgi-app/scripts/scripts.def
 	$(AM_V_GEN)$(MKDIR_P) fcgi-app/scripts && cd $(srcdir) && \
-		fcgi-app/scripts/embed.sh $(DR_LUA) >$(abs_builddir)/$@.new && mv $(abs_builddir)/$@.new $(abs_builddir)/$@
+		fcgi-app/scripts/embed.sh >$(abs_builddir)/$@.new && mv $(abs_builddir)/$@.new $(abs_builddir)/$@

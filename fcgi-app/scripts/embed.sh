@@ -1,12 +1,11 @@
 #!/bin/sh
-# embed.sh FILE.lua...: the Redis scripts as C arrays, on standard output. A line
+# embed.sh: the Redis scripts that scripts.def lists as C arrays, on standard output. A line
 # "--@include NAME" is replaced by NAME.lua. Comments and blank lines stay out: Redis need not hash them.
 set -eu
 dir=$(dirname "$0")
 echo '/* made by embed.sh from the .lua files beside it */'
 echo '#include "scripts/scripts.h"'
-for file in "$@"; do
-	name=$(basename "$file" .lua)
+for name in $(sed -n 's/^DR_SCRIPT(\(.*\))$/\1/p' "$dir/scripts.def"); do
 	printf '\nstatic const char %s_source[] =\n' "$name"
 	awk -v dir="$dir" '
 		function out(line) {
@@ -24,7 +23,7 @@ for file in "$@"; do
 			close(path)
 			next
 		}
-		{ out($0) }' "$file"
+		{ out($0) }' "$dir/$name.lua"
 	printf '\t;\nstruct dr_script dr_script_%s = {\n\t.name = "%s",\n' "$name" "$name"
 	printf '\t.source = %s_source,\n\t.source_len = sizeof %s_source - 1\n};\n' "$name" "$name"
 done
