@@ -32,6 +32,18 @@ struct dr_settings {
 #undef DR_SETTING
 };
 
+/* How far a test has moved the clock of Redis, in ms; 0 but in debug builds. */
+static inline int64_t
+dr_settings_clock_offset(const struct dr_settings *settings)
+{
+#ifdef DR_DEBUG
+	return settings->test_clock_offset;
+#else
+	(void)settings;
+	return 0;
+#endif
+}
+
 /* Gets each mistake as one line: "derouter.conf:12: rpm: unknown setting". */
 typedef void dr_report(void *arg, const char *line);
 

@@ -8,18 +8,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/mem.h"
 #include "gateway/gateway.h"
 #include "gateway/request.h"
 #include "handlers/api_json.h"
 #include "handlers/handlers.h"
 #include "handlers/key_json.h"
+#include "handlers/local_call.h"
 
 #define MAX_ANSWER (4 * 1024 * 1024) /* 200 keys with long lists of models */
 
 struct keys_call {
-	struct dr_store_call call; /* must stay alive until it is done or cancelled */
-	struct dr_request *req;
+	struct dr_local_call local;
 	size_t limit;
 	char id[DR_KEY_ID_LEN + 1]; /* of the one that is asked for */
 };
@@ -67,17 +66,6 @@ dr_api_key_add(struct dr_strbuf *out, const struct dr_request *req,
 	dr_strbuf_addc(out, '}');
 }
 
-int64_t
-dr_api_clock_offset(const struct dr_request *req)
-{
-#ifdef DR_DEBUG
-	return req->config->settings->test_clock_offset;
-#else
-	(void)req;
-	return 0;
-#endif
-}
-
 bool
 dr_api_key_id(struct dr_request *req, char out[DR_KEY_ID_LEN + 1])
 {
@@ -97,30 +85,19 @@ dr_api_key_id(struct dr_request *req, char out[DR_KEY_ID_LEN + 1])
 /* ---- asking ---- */
 
 static void
-cancel(void *local)
-{
-	struct keys_call *call = local;
-
-	dr_store_cancel(&call->call);
-}
-
-static void
 ask(struct dr_request *req, struct dr_keys_query *query, size_t limit,
     void (*done)(struct dr_store_call *, enum dr_error, const struct dr_reply *))
 {
-	struct keys_call *call = dr_calloc(1, sizeof *call);
+	struct keys_call *call = dr_local_call_new(req, sizeof *call, done);
+	const struct dr_settings *s = req->config->settings;
 
-	call->call.done = done;
-	call->req = req;
 	call->limit = limit;
 	if (query->key_id != NULL)
 		snprintf(call->id, sizeof call->id, "%s", query->key_id);
-	req->local = call;
-	req->cancel_local = cancel;
-	query->default_rpm = req->config->settings->default_rpm;
-	query->default_concurrency = req->config->settings->default_concurrency;
-	query->clock_offset_ms = dr_api_clock_offset(req);
-	dr_owner_keys(req->gw->store, req->key.account, query, &call->call);
+	query->default_rpm = s->default_rpm;
+	query->default_concurrency = s->default_concurrency;
+	query->clock_offset_ms = dr_settings_clock_offset(s);
+	dr_owner_keys(req->gw->store, req->key.account, query, &call->local.call);
 }
 
 /* ---- the list ---- */
@@ -151,7 +128,7 @@ write_list(
 
 		dr_key_state_take(dr_reply_at(reply, i), &k);
 		dr_api_item(out);
-		dr_api_key_add(out, call->req, &k, NULL);
+		dr_api_key_add(out, call->local.req, &k, NULL);
 		snprintf(cursor, sizeof cursor, "%lld-%s", (long long)k.created_ms,
 		    k.key_id);
 	}
@@ -162,16 +139,16 @@ static void
 on_list(
     struct dr_store_call *store_call, enum dr_error err, const struct dr_reply *reply)
 {
-	struct keys_call *call = DR_CONTAINER_OF(store_call, struct keys_call, call);
+	struct keys_call *call = dr_local_call_of(store_call);
 	struct dr_strbuf out;
 
 	if (err != DR_OK) {
-		dr_request_fail(call->req, err);
+		dr_request_fail(call->local.req, err);
 		return;
 	}
 	dr_strbuf_init(&out, MAX_ANSWER);
 	write_list(&out, call, reply);
-	dr_api_reply(call->req, &out);
+	dr_api_reply(call->local.req, &out);
 }
 
 /* As many as there may be on a page, unless less is asked for: most people want them
@@ -213,22 +190,22 @@ static void
 on_one(
     struct dr_store_call *store_call, enum dr_error err, const struct dr_reply *reply)
 {
-	struct keys_call *call = DR_CONTAINER_OF(store_call, struct keys_call, call);
+	struct keys_call *call = dr_local_call_of(store_call);
 	struct dr_key_state k = { 0 };
 	struct dr_strbuf out;
 
 	if (err != DR_OK) {
-		dr_request_fail(call->req, err);
+		dr_request_fail(call->local.req, err);
 		return;
 	}
 	if (dr_reply_count(reply) == 0) {
-		dr_request_fail(call->req, DR_ERR_KEY_NOT_FOUND, call->id);
+		dr_request_fail(call->local.req, DR_ERR_KEY_NOT_FOUND, call->id);
 		return;
 	}
 	dr_key_state_take(dr_reply_at(reply, 0), &k);
 	dr_strbuf_init(&out, MAX_ANSWER);
-	dr_api_key_add(&out, call->req, &k, NULL);
-	dr_api_reply(call->req, &out);
+	dr_api_key_add(&out, call->local.req, &k, NULL);
+	dr_api_reply(call->local.req, &out);
 }
 
 static void

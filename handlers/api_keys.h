@@ -22,9 +22,6 @@ struct json_object;
 void dr_api_key_add(struct dr_strbuf *out, const struct dr_request *req,
     const struct dr_key_state *k, const char *secret);
 
-/* How far the tests have moved Redis' clock. */
-int64_t dr_api_clock_offset(const struct dr_request *req);
-
 /* The rest of the path as the id of a key; false: the request has failed, it is none.
  */
 bool dr_api_key_id(struct dr_request *req, char out[DR_KEY_ID_LEN + 1]) DR_MUSTCHECK;

@@ -92,8 +92,8 @@ read_expiry(
 		return fine(
 		    req, "expires_at", "want a time such as \"2026-12-31T00:00:00Z\"");
 	return fine(req, "expires_at",
-	    dr_key_check_expiry(
-		change->expires_ms, dr_clock_wall_ms() + dr_api_clock_offset(req)));
+	    dr_key_check_expiry(change->expires_ms,
+		dr_clock_wall_ms() + dr_settings_clock_offset(req->config->settings)));
 }
 
 /* The list as "a,b" into `models`. */

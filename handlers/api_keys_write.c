@@ -97,7 +97,7 @@ read_again(struct write_call *call)
 		.most = 1,
 		.default_rpm = s->default_rpm,
 		.default_concurrency = s->default_concurrency,
-		.clock_offset_ms = dr_api_clock_offset(call->req) };
+		.clock_offset_ms = dr_settings_clock_offset(s) };
 
 	call->call = (struct dr_store_call){ .done = on_read };
 	dr_owner_keys(
@@ -261,7 +261,7 @@ answer_rotate(struct dr_request *req)
 	    call->secret, &made);
 	call->call.done = on_changed;
 	dr_owner_key_rotate(req->gw->store, req->key.account, call->id, made.sha,
-	    grace_ms, dr_api_clock_offset(req), &call->call);
+	    grace_ms, dr_settings_clock_offset(req->config->settings), &call->call);
 }
 
 const struct dr_handler dr_handler_api_key_rotate = {

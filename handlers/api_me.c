@@ -2,20 +2,15 @@
  * api_me - GET /api/me: the account that is logged in, its balance, and the session
  * that asks.
  */
-#include "base/mem.h"
 #include "gateway/account_owner.h"
 #include "gateway/gateway.h"
 #include "gateway/request.h"
 #include "handlers/api_json.h"
 #include "handlers/handlers.h"
+#include "handlers/local_call.h"
 #include "handlers/wallet_text.h"
 
 #define MAX_ANSWER (16 * 1024)
-
-struct me_call {
-	struct dr_store_call call; /* must stay alive until it is done or cancelled */
-	struct dr_request *req;
-};
 
 static void
 write_me(
@@ -47,7 +42,8 @@ static void
 on_read(
     struct dr_store_call *store_call, enum dr_error err, const struct dr_reply *reply)
 {
-	struct dr_request *req = DR_CONTAINER_OF(store_call, struct me_call, call)->req;
+	struct dr_local_call *call = dr_local_call_of(store_call);
+	struct dr_request *req = call->req;
 	struct dr_account_me me;
 	struct dr_strbuf out;
 
@@ -65,26 +61,14 @@ on_read(
 }
 
 static void
-cancel(void *local)
-{
-	struct me_call *call = local;
-
-	dr_store_cancel(&call->call);
-}
-
-static void
 answer(struct dr_request *req)
 {
 	struct dr_api_query query;
-	struct me_call *call;
+	struct dr_local_call *call;
 
 	if (!dr_api_query(req, NULL, &query))
 		return;
-	call = dr_calloc(1, sizeof *call);
-	call->req = req;
-	call->call.done = on_read;
-	req->local = call;
-	req->cancel_local = cancel;
+	call = dr_local_call_new(req, sizeof *call, on_read);
 	dr_owner_me(req->gw->store, req->key.account, &call->call);
 }
 

@@ -5,47 +5,19 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/mem.h"
 #include "gateway/gateway.h"
 #include "gateway/request.h"
 #include "handlers/api_json.h"
 #include "handlers/handlers.h"
+#include "handlers/local_call.h"
 #include "handlers/wallet_text.h"
 
 #define MAX_ANSWER (64 * 1024)
 
-struct sessions_call {
-	struct dr_store_call call; /* stays alive until it is done or cancelled */
-	struct dr_request *req;
+struct end_call {
+	struct dr_local_call local;
 	char id[DR_KEY_ID_LEN + 1]; /* the one to end; "": all others */
 };
-
-static struct sessions_call *
-call_of(struct dr_store_call *call)
-{
-	return DR_CONTAINER_OF(call, struct sessions_call, call);
-}
-
-static void
-cancel(void *local)
-{
-	struct sessions_call *call = local;
-
-	dr_store_cancel(&call->call);
-}
-
-static struct sessions_call *
-begin(struct dr_request *req,
-    void (*done)(struct dr_store_call *, enum dr_error, const struct dr_reply *))
-{
-	struct sessions_call *call = dr_calloc(1, sizeof *call);
-
-	call->req = req;
-	call->call.done = done;
-	req->local = call;
-	req->cancel_local = cancel;
-	return call;
-}
 
 /* ---- listing ---- */
 
@@ -66,9 +38,11 @@ add_session(struct dr_strbuf *out, const struct dr_reply *row, const char *curre
 }
 
 static void
-on_listed(struct dr_store_call *call, enum dr_error err, const struct dr_reply *reply)
+on_listed(
+    struct dr_store_call *store_call, enum dr_error err, const struct dr_reply *reply)
 {
-	struct dr_request *req = call_of(call)->req;
+	struct dr_local_call *call = dr_local_call_of(store_call);
+	struct dr_request *req = call->req;
 	struct dr_strbuf out;
 
 	if (err != DR_OK) {
@@ -86,17 +60,14 @@ on_listed(struct dr_store_call *call, enum dr_error err, const struct dr_reply *
 static void
 list(struct dr_request *req)
 {
-	struct sessions_call *call;
+	struct dr_local_call *call;
 	struct dr_api_query query;
-	int64_t offset_ms = 0;
 
 	if (!dr_api_query(req, NULL, &query))
 		return;
-#ifdef DR_DEBUG
-	offset_ms = req->config->settings->test_clock_offset;
-#endif
-	call = begin(req, on_listed);
-	dr_session_list(req->gw->store, req->key.account, offset_ms, &call->call);
+	call = dr_local_call_new(req, sizeof *call, on_listed);
+	dr_session_list(req->gw->store, req->key.account,
+	    dr_settings_clock_offset(req->config->settings), &call->call);
 }
 
 /* ---- ending ---- */
@@ -105,10 +76,11 @@ static void
 end_sessions(struct dr_request *req, const char *id, const char *but,
     void (*done)(struct dr_store_call *, enum dr_error, const struct dr_reply *))
 {
-	struct sessions_call *call = begin(req, done);
+	struct end_call *call = dr_local_call_new(req, sizeof *call, done);
 
 	snprintf(call->id, sizeof call->id, "%s", id);
-	dr_session_end(req->gw->store, req->key.account, call->id, but, &call->call);
+	dr_session_end(
+	    req->gw->store, req->key.account, call->id, but, &call->local.call);
 }
 
 static void
@@ -120,10 +92,12 @@ forget_cookie(struct dr_request *req)
 }
 
 static void
-on_ended(struct dr_store_call *call, enum dr_error err, const struct dr_reply *reply)
+on_ended(
+    struct dr_store_call *store_call, enum dr_error err, const struct dr_reply *reply)
 {
-	struct dr_request *req = call_of(call)->req;
-	const char *id = call_of(call)->id;
+	struct end_call *call = dr_local_call_of(store_call);
+	struct dr_request *req = call->local.req;
+	const char *id = call->id;
 	struct dr_strbuf out;
 
 	if (err != DR_OK) {
@@ -147,9 +121,10 @@ on_ended(struct dr_store_call *call, enum dr_error err, const struct dr_reply *r
 
 static void
 on_others_ended(
-    struct dr_store_call *call, enum dr_error err, const struct dr_reply *reply)
+    struct dr_store_call *store_call, enum dr_error err, const struct dr_reply *reply)
 {
-	struct dr_request *req = call_of(call)->req;
+	struct dr_local_call *call = dr_local_call_of(store_call);
+	struct dr_request *req = call->req;
 	struct dr_strbuf out;
 
 	if (err != DR_OK) {

@@ -113,15 +113,11 @@ static void
 add_session(struct login *login)
 {
 	const struct dr_settings *s = login->req->config->settings;
-	int64_t offset_ms = 0;
 
-#ifdef DR_DEBUG
-	offset_ms = s->test_clock_offset;
-#endif
 	add_to_directory(login);
 	login->call.done = on_added;
 	dr_session_add(login->req->gw->store, &login->key, login->wallet,
-	    s->session_time, offset_ms, &login->call);
+	    s->session_time, dr_settings_clock_offset(s), &login->call);
 }
 
 static void

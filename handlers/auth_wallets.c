@@ -9,46 +9,18 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/mem.h"
 #include "gateway/gateway.h"
 #include "gateway/request.h"
 #include "gateway/schema.h"
 #include "handlers/api_json.h"
 #include "handlers/handlers.h"
+#include "handlers/local_call.h"
 #include "handlers/wallet_text.h"
 #ifdef DR_WITH_WALLET
 #include "handlers/wallet_proof.h"
 #endif
 
 #define MAX_ANSWER (1024 * 1024)
-
-struct wallets_call {
-	struct dr_store_call call; /* stays alive until it is done or cancelled */
-	struct dr_request *req;
-	char wallet[DR_WALLET_SIZE]; /* the one to link */
-	int64_t now_ms, chain_id;
-};
-
-static void
-cancel(void *local)
-{
-	struct wallets_call *call = local;
-
-	dr_store_cancel(&call->call);
-}
-
-static struct wallets_call *
-begin(struct dr_request *req,
-    void (*done)(struct dr_store_call *, enum dr_error, const struct dr_reply *))
-{
-	struct wallets_call *call = dr_calloc(1, sizeof *call);
-
-	call->req = req;
-	call->call.done = done;
-	req->local = call;
-	req->cancel_local = cancel;
-	return call;
-}
 
 static void
 add_wallet(struct dr_strbuf *out, const struct dr_request *req, const char *address,
@@ -65,9 +37,11 @@ add_wallet(struct dr_strbuf *out, const struct dr_request *req, const char *addr
 /* ---- listing ---- */
 
 static void
-on_listed(struct dr_store_call *call, enum dr_error err, const struct dr_reply *reply)
+on_listed(
+    struct dr_store_call *store_call, enum dr_error err, const struct dr_reply *reply)
 {
-	struct dr_request *req = DR_CONTAINER_OF(call, struct wallets_call, call)->req;
+	struct dr_local_call *call = dr_local_call_of(store_call);
+	struct dr_request *req = call->req;
 	struct dr_strbuf out;
 
 	if (err != DR_OK) {
@@ -88,14 +62,14 @@ on_listed(struct dr_store_call *call, enum dr_error err, const struct dr_reply *
 static void
 list(struct dr_request *req)
 {
-	struct wallets_call *call;
+	struct dr_local_call *call;
 	char tag[DR_SCHEMA_TAG_SIZE], key[DR_SCHEMA_KEY_SIZE];
 	struct dr_arg argv[2] = { { "HGETALL", 7 }, { key, 0 } };
 	struct dr_api_query query;
 
 	if (!dr_api_query(req, NULL, &query))
 		return;
-	call = begin(req, on_listed);
+	call = dr_local_call_new(req, sizeof *call, on_listed);
 	dr_schema_tag(tag, req->key.account);
 	argv[1].len = dr_schema_key(key, req->key.account, DR_SCHEMA_WALLETS, NULL);
 	dr_store_command(req->gw->store, tag, argv, 2, &call->call);
@@ -112,31 +86,35 @@ const struct dr_handler dr_handler_wallets = {
 /* ---- linking ---- */
 
 #ifdef DR_WITH_WALLET
+struct link_call {
+	struct dr_local_call local;
+	char wallet[DR_WALLET_SIZE];
+	int64_t now_ms, chain_id;
+};
+
 static void
 on_linked(
     struct dr_store_call *store_call, enum dr_error err, const struct dr_reply *reply)
 {
-	struct wallets_call *call =
-	    DR_CONTAINER_OF(store_call, struct wallets_call, call);
+	struct link_call *call = dr_local_call_of(store_call);
 	struct dr_strbuf out;
 
 	(void)reply;
 	if (err != DR_OK) {
-		dr_request_fail(call->req, err);
+		dr_request_fail(call->local.req, err);
 		return;
 	}
 	dr_strbuf_init(&out, MAX_ANSWER);
-	add_wallet(&out, call->req, call->wallet, call->now_ms);
-	dr_api_reply(call->req, &out);
+	add_wallet(&out, call->local.req, call->wallet, call->now_ms);
+	dr_api_reply(call->local.req, &out);
 }
 
 static void
 on_owner(
     struct dr_store_call *store_call, enum dr_error err, const struct dr_reply *reply)
 {
-	struct wallets_call *call =
-	    DR_CONTAINER_OF(store_call, struct wallets_call, call);
-	struct dr_request *req = call->req;
+	struct link_call *call = dr_local_call_of(store_call);
+	struct dr_request *req = call->local.req;
 	char tag[DR_SCHEMA_TAG_SIZE], key[DR_SCHEMA_KEY_SIZE], now[24];
 	const char *words[] = { "HSETNX", key, call->wallet, now };
 	struct dr_arg argv[DR_N_ELEMENTS(words)];
@@ -161,8 +139,9 @@ on_owner(
 	snprintf(now, sizeof now, "%lld", (long long)call->now_ms);
 	for (size_t i = 0; i < DR_N_ELEMENTS(words); i++)
 		argv[i] = (struct dr_arg){ words[i], strlen(words[i]) };
-	call->call.done = on_linked;
-	dr_store_command(req->gw->store, tag, argv, DR_N_ELEMENTS(words), &call->call);
+	call->local.call.done = on_linked;
+	dr_store_command(
+	    req->gw->store, tag, argv, DR_N_ELEMENTS(words), &call->local.call);
 }
 
 /* Counted before it is taken, on another slot: of many at the same time a few more may
@@ -171,9 +150,8 @@ static void
 on_wallets_counted(
     struct dr_store_call *store_call, enum dr_error err, const struct dr_reply *reply)
 {
-	struct wallets_call *call =
-	    DR_CONTAINER_OF(store_call, struct wallets_call, call);
-	struct dr_request *req = call->req;
+	struct link_call *call = dr_local_call_of(store_call);
+	struct dr_request *req = call->local.req;
 
 	if (err != DR_OK) {
 		dr_request_fail(req, err);
@@ -184,15 +162,16 @@ on_wallets_counted(
 		    req, DR_ERR_TOO_MANY_WALLETS, (long long)DR_WALLETS_MOST);
 		return;
 	}
-	call->call.done = on_owner;
+	call->local.call.done = on_owner;
 	dr_wallet_take(req->gw->store, call->wallet, req->key.account, call->chain_id,
-	    true, &call->call);
+	    true, &call->local.call);
 }
 
 static void
 on_proved(struct dr_request *req, const char *wallet, int64_t chain_id)
 {
-	struct wallets_call *call = begin(req, on_wallets_counted);
+	struct link_call *call =
+	    dr_local_call_new(req, sizeof *call, on_wallets_counted);
 	char tag[DR_SCHEMA_TAG_SIZE], key[DR_SCHEMA_KEY_SIZE];
 	struct dr_arg argv[2] = { { "HLEN", 4 }, { key, 0 } };
 
@@ -201,7 +180,7 @@ on_proved(struct dr_request *req, const char *wallet, int64_t chain_id)
 	call->chain_id = chain_id;
 	dr_schema_tag(tag, req->key.account);
 	argv[1].len = dr_schema_key(key, req->key.account, DR_SCHEMA_WALLETS, NULL);
-	dr_store_command(req->gw->store, tag, argv, 2, &call->call);
+	dr_store_command(req->gw->store, tag, argv, 2, &call->local.call);
 }
 
 static void

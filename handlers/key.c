@@ -63,11 +63,9 @@ answer(struct dr_request *req)
 	struct key_call *call = dr_calloc(1, sizeof *call);
 	struct dr_key_read_query query = { .key = &req->key,
 		.default_rpm = req->config->settings->default_rpm,
-		.default_concurrency = req->config->settings->default_concurrency };
+		.default_concurrency = req->config->settings->default_concurrency,
+		.clock_offset_ms = dr_settings_clock_offset(req->config->settings) };
 
-#ifdef DR_DEBUG
-	query.clock_offset_ms = req->config->settings->test_clock_offset;
-#endif
 	call->req = req;
 	req->local = call;
 	req->cancel_local = cancel;

@@ -27,6 +27,8 @@ libderouter_a_SOURCES += \
 	handlers/key.c \
 	handlers/key_json.c \
 	handlers/key_json.h \
+	handlers/local_call.c \
+	handlers/local_call.h \
 	handlers/messages.c \
 	handlers/metrics.c \
 	handlers/models.c \

@@ -73,14 +73,7 @@ wallet_proof_domain(const struct dr_config *config)
 int64_t
 wallet_proof_now(const struct dr_request *req)
 {
-	int64_t now = dr_clock_wall_ms();
-
-#ifdef DR_DEBUG
-	now += req->config->settings->test_clock_offset;
-#else
-	(void)req;
-#endif
-	return now;
+	return dr_clock_wall_ms() + dr_settings_clock_offset(req->config->settings);
 }
 
 static void

@@ -36,18 +36,26 @@ dep_key(int64_t chain, const char *what, const char *more, char out[KEY])
 	snprintf(out, KEY, "{dep:%" PRId64 "}:%s%s", chain, what, more);
 }
 
+/* Configured, enabled or not; NULL: not configured. */
+static const struct dr_chain *
+find_chain(const struct ctl *ctl, int64_t id)
+{
+	const struct dr_chains *chains = ctl->config->chains;
+
+	for (size_t i = 0; i < chains->n; i++)
+		if (chains->all[i].id == id)
+			return &chains->all[i];
+	return NULL;
+}
+
 /* CHAIN:HASH:POS of a chain that is configured, enabled or not. False: said so. */
 static bool
 read_id(struct ctl *ctl, const char *text, struct deposit_id *id)
 {
-	const struct dr_chains *chains = ctl->config->chains;
 	char *end;
 	int64_t chain = strtoll(text, &end, 10);
 
-	id->chain = NULL;
-	for (size_t i = 0; i < chains->n; i++)
-		if (chains->all[i].id == chain)
-			id->chain = &chains->all[i];
+	id->chain = find_chain(ctl, chain);
 	if (*end != ':' || end == text || strlen(end) > MOST_ID ||
 	    strncmp(end + 1, "0x", 2) != 0) {
 		ctl_fail(CTL_USAGE, "DEPOSIT: \"%s\" is not CHAIN:HASH:POSITION", text);
@@ -73,20 +81,27 @@ read_row(struct ctl *ctl, int64_t chain, const char *id, struct ctl_reply *row)
 }
 
 static void
+add_amount(struct ctl_table *table, const struct ctl_reply *row)
+{
+	int64_t nano = strtoll(ctl_field(row, "nano"), NULL, 10);
+
+	if (nano < 0)
+		ctl_table_cell(table, "more than 2^53");
+	else
+		ctl_table_usd(table, nano);
+}
+
+static void
 add_row(
     struct ctl_table *table, int64_t chain, const char *id, const struct ctl_reply *row)
 {
-	int64_t nano = strtoll(ctl_field(row, "nano"), NULL, 10);
 	char whole[MOST_ID + 24];
 
 	snprintf(whole, sizeof whole, "%" PRId64 ":%s", chain, id);
 	ctl_table_cell(table, whole);
 	ctl_table_cell(table, ctl_field(row, "status"));
 	ctl_table_cell(table, ctl_field(row, "account"));
-	if (nano < 0)
-		ctl_table_cell(table, "more than 2^53");
-	else
-		ctl_table_usd(table, nano);
+	add_amount(table, row);
 	ctl_table_cell(table, ctl_field(row, "from"));
 	ctl_table_number(table, strtoll(ctl_field(row, "block"), NULL, 10));
 	ctl_table_cell(table, ctl_field(row, "final")[0] != '\0' ? "yes" : "no");
@@ -197,17 +212,13 @@ add_whole(struct ctl_table *table, const struct deposit_id *id, const char *whol
 	static const char *const texts[] = { "why", "claimed_by", "reason", NULL };
 	static const char *const times[] = { "claimed", "seen", "credited", "reversed",
 		NULL };
-	int64_t nano = strtoll(ctl_field(row, "nano"), NULL, 10);
 	char tx[MOST_ID];
 
 	snprintf(tx, sizeof tx, "%.*s", (int)strcspn(id->rest, ":"), id->rest);
 	ctl_table_cell(table, whole);
 	ctl_table_cell(table, ctl_field(row, "status"));
 	ctl_table_cell(table, ctl_field(row, "account"));
-	if (nano < 0)
-		ctl_table_cell(table, "more than 2^53");
-	else
-		ctl_table_usd(table, nano);
+	add_amount(table, row);
 	ctl_table_cell(table, ctl_field(row, "units"));
 	ctl_table_cell(table, ctl_field(row, "from"));
 	ctl_table_cell(table, tx);
@@ -315,14 +326,12 @@ deposit_assign(struct ctl *ctl, int argc, char **argv)
 static int64_t
 chain_named(struct ctl *ctl, const char *text)
 {
-	const struct dr_chains *chains = ctl->config->chains;
 	int64_t id;
 
 	if (!ctl_number("CHAIN", text, 1, INT64_MAX / 2, &id))
 		return -1;
-	for (size_t i = 0; i < chains->n; i++)
-		if (chains->all[i].id == id)
-			return id;
+	if (find_chain(ctl, id) != NULL)
+		return id;
 	ctl_fail(CTL_USAGE, "CHAIN: no chain %s in chains_file", text);
 	return -1;
 }

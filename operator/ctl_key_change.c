@@ -102,10 +102,8 @@ ctl_key_rotate(struct ctl *ctl, int argc, char **argv)
 		return CTL_USAGE;
 	if (!ctl_key_name(ctl, word, &name, &status))
 		return status;
-#ifdef DR_DEBUG
 	snprintf(offset, sizeof offset, "%" PRId64,
-	    ctl->config->settings->test_clock_offset);
-#endif
+	    dr_settings_clock_offset(ctl->config->settings));
 	snprintf(grace_ms, sizeof grace_ms, "%" PRId64, ms);
 	dr_api_key_renew(
 	    ctl->config->settings->key_prefix, name.account, name.id, text, &made);

@@ -63,12 +63,7 @@ static void ask_index(struct sweeps *sweeps);
 static int64_t
 clock_offset(const struct sweeps *sweeps)
 {
-#ifdef DR_DEBUG
-	return sweeps->watcher->config->settings->test_clock_offset;
-#else
-	(void)sweeps;
-	return 0;
-#endif
+	return dr_settings_clock_offset(sweeps->watcher->config->settings);
 }
 
 /* ---- has Redis been there for long enough? ---- */

@@ -83,6 +83,21 @@ cell(const struct dr_ledger_column *column, const struct dr_reply *entry,
 	    column->field != NULL ? dr_entry_field(entry, column->field) : "", text);
 }
 
+/* The first column from `c` on that an account's owner sees; the last one has no name.
+ */
+static const struct dr_ledger_column *
+shown(const struct dr_ledger_column *c)
+{
+	while (c->operators)
+		c++;
+	return c;
+}
+
+#define EACH_SHOWN(c)                                                                  \
+	const struct dr_ledger_column *c = shown(dr_ledger_columns);                   \
+	c->name != NULL;                                                               \
+	c = shown(c + 1)
+
 void
 dr_ledger_add_json(struct dr_strbuf *out, const struct dr_reply *entry)
 {
@@ -90,10 +105,7 @@ dr_ledger_add_json(struct dr_strbuf *out, const struct dr_reply *entry)
 
 	if (dr_reply_count(entry) != 2)
 		return;
-	for (const struct dr_ledger_column *c = dr_ledger_columns; c->name != NULL;
-	     c++) {
-		if (c->operators)
-			continue;
+	for (EACH_SHOWN(c)) {
 		dr_strbuf_addc(out, comma);
 		comma = ',';
 		dr_json_add_string(out, c->name);
@@ -114,10 +126,7 @@ dr_ledger_add_csv(struct dr_strbuf *out, const struct dr_reply *entry)
 
 	if (dr_reply_count(entry) != 2)
 		return;
-	for (const struct dr_ledger_column *c = dr_ledger_columns; c->name != NULL;
-	     c++) {
-		if (c->operators)
-			continue;
+	for (EACH_SHOWN(c)) {
 		dr_strbuf_adds(out, comma);
 		comma = ",";
 		dr_csv_add(out, cell(c, entry, text), c->kind == DR_LEDGER_TEXT);
@@ -130,10 +139,7 @@ dr_ledger_add_csv_head(struct dr_strbuf *out)
 {
 	const char *comma = "";
 
-	for (const struct dr_ledger_column *c = dr_ledger_columns; c->name != NULL;
-	     c++) {
-		if (c->operators)
-			continue;
+	for (EACH_SHOWN(c)) {
 		dr_strbuf_adds(out, comma);
 		comma = ",";
 		dr_strbuf_adds(out, c->name);

@@ -66,15 +66,11 @@ enum dr_req_state
 dr_session_gate(struct dr_request *req)
 {
 	const struct dr_settings *s = req->config->settings;
-	int64_t clock_offset_ms = 0;
 
 	if (req->session_read == NULL)
 		return dr_fail(req, DR_ERR_BAD_SESSION);
-#ifdef DR_DEBUG
-	clock_offset_ms = s->test_clock_offset;
-#endif
 	req->session_read->arg = req;
-	dr_session_check(
-	    req->gw->store, req->session_read, s->api_rpm, clock_offset_ms, on_checked);
+	dr_session_check(req->gw->store, req->session_read, s->api_rpm,
+	    dr_settings_clock_offset(s), on_checked);
 	return DR_REQ_WAIT;
 }

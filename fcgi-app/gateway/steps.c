@@ -234,14 +234,12 @@ step_admit(struct dr_request *req)
 		.lease_ms = s->lease_time,
 		.sweep_after_ms = s->sweep_after,
 		.trace_ttl_ms = s->trace_ttl,
+		.clock_offset_ms = dr_settings_clock_offset(s),
 	};
 
 	if (query.mode == DR_ADMIT_FULL) {
 		query.estimate_nano = dr_retry_estimate(req);
 	}
-#ifdef DR_DEBUG
-	query.clock_offset_ms = s->test_clock_offset;
-#endif
 	req->admit_pending = true;
 	req->asked_us = dr_clock_us();
 	dr_admission_reserve(req->gw->admission, &req->ticket, &query, on_admitted);

@@ -2,17 +2,14 @@
  * spool: what was kept comes back, whole and in order, whatever happened to the file
  * and to the process; what did not survive is reported, with its place.
  */
-#include "store_fixture.h"
+#include "spool_fixture.h"
 
-#include <dirent.h>
 #include <sys/resource.h>
 
-#include "gateway/spool.h"
 #include "gateway/spool_record.h"
 
 /* ---- files ---- */
 
-static char dir[32];
 static struct dr_spool *spool;
 static struct dr_strbuf sent; /* payloads, each behind a '|' */
 static unsigned n_sent, n_out;
@@ -30,20 +27,6 @@ on_send(void *arg, const char *payload, size_t len, int64_t age_ms)
 	n_sent++;
 	n_out++;
 	return DR_SPOOL_SENDING;
-}
-
-static struct dr_spool *
-open_spool(uint64_t most_bytes)
-{
-	const struct dr_spool_options options = {
-		.dir = dir, .most_bytes = most_bytes, .send = on_send
-	};
-	char err[256];
-	struct dr_spool *opened = dr_spool_open(loop, &options, err, sizeof err);
-
-	if (opened == NULL)
-		fail_msg("%s", err);
-	return opened;
 }
 
 static void
@@ -80,23 +63,6 @@ replay_all(struct dr_spool *from, bool acknowledged)
 	}
 }
 
-/* Files in the folder whose name ends so. */
-static unsigned
-count_files(const char *suffix)
-{
-	DIR *folder = opendir(dir);
-	struct dirent *entry;
-	unsigned n = 0;
-
-	while ((entry = readdir(folder)) != NULL) {
-		size_t len = strlen(entry->d_name), end = strlen(suffix);
-
-		n += len > end && strcmp(entry->d_name + len - end, suffix) == 0;
-	}
-	closedir(folder);
-	return n;
-}
-
 /* A file as a process that died would leave it. */
 static void
 leave_file(const char *name, const char *bytes, size_t len)
@@ -114,8 +80,7 @@ static int
 set_up(void **state)
 {
 	loop_setup(state);
-	snprintf(dir, sizeof dir, "/tmp/dr-spool-XXXXXX");
-	assert_non_null(mkdtemp(dir));
+	make_folder();
 	dr_strbuf_init(&sent, 1 << 20);
 	n_sent = n_out = 0;
 	spool = open_spool(1 << 20);

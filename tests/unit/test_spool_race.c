@@ -1,15 +1,10 @@
 /*
  * spool: a file that is being made is nobody's orphan, whoever looks for one meanwhile.
  */
-#include "store_fixture.h"
+#include "spool_fixture.h"
 
-#include <dirent.h>
 #include <poll.h>
 #include <sys/file.h>
-
-#include "gateway/spool.h"
-
-static char dir[32];
 
 static enum dr_spool_sending
 on_send(void *arg, const char *payload, size_t len, int64_t age_ms)
@@ -21,43 +16,11 @@ on_send(void *arg, const char *payload, size_t len, int64_t age_ms)
 	return DR_SPOOL_UNREADABLE;
 }
 
-static struct dr_spool *
-open_spool(void)
-{
-	const struct dr_spool_options options = {
-		.dir = dir, .most_bytes = 1 << 20, .send = on_send
-	};
-	char err[256];
-	struct dr_spool *opened = dr_spool_open(loop, &options, err, sizeof err);
-
-	if (opened == NULL)
-		fail_msg("%s", err);
-	return opened;
-}
-
-/* Files in the folder whose name ends so. */
-static unsigned
-count_files(const char *suffix)
-{
-	DIR *folder = opendir(dir);
-	struct dirent *entry;
-	unsigned n = 0;
-
-	while ((entry = readdir(folder)) != NULL) {
-		size_t len = strlen(entry->d_name), end = strlen(suffix);
-
-		n += len > end && strcmp(entry->d_name + len - end, suffix) == 0;
-	}
-	closedir(folder);
-	return n;
-}
-
 static int
 set_up(void **state)
 {
 	loop_setup(state);
-	snprintf(dir, sizeof dir, "/tmp/dr-spool-XXXXXX");
-	assert_non_null(mkdtemp(dir));
+	make_folder();
 	return 0;
 }
 
@@ -112,7 +75,7 @@ nobody_adopts_a_file_that_is_being_made(void **state)
 		}
 	}
 	for (int i = 0; i < 40; i++) {
-		struct dr_spool *other = open_spool();
+		struct dr_spool *other = open_spool(1 << 20);
 
 		if (count_files(".spool") != 1)
 			fail_msg("the %dth was taken from under its owner", i);
