@@ -175,6 +175,6 @@ tests_fuzz_fuzz_tap_SOURCES += tests/fuzz/standalone_main.c
 endif
 
 EXTRA_DIST += tests/README.md tests/run tests/bench/README.md tests/bench/bench.mjs tests/bench/processes.mjs \
-	tests/bench/run tests/bench/stack.mjs tests/e2e/README.md tests/e2e/package.json tests/e2e/package-lock.json \
+	tests/bench/run tests/bench/stack.mjs tests/e2e/README.md tests/e2e/package.json tests/e2e/package-lock.json tests/e2e/token \
 	$(wildcard $(srcdir)/tests/e2e/*.mjs) tests/fuzz/README.md tests/lint tests/mutants tests/peers/README.md \
 	tests/peers/standin.test.mjs tests/unit/README.md tests/unit/fixtures $(wildcard $(srcdir)/tests/unit/*.h)
