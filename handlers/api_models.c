@@ -40,7 +40,9 @@ state_of(const struct dr_provider *provider, const char *model)
 	for (size_t i = 0; i < DR_N_ELEMENTS(rows); i++)
 		if (strcmp(standing, rows[i].standing) == 0)
 			return rows[i].state;
-	if (strcmp(standing, "alive") != 0 || !dr_provider_has(provider, model))
+	/* one in doubt is asked, though last */
+	if ((strcmp(standing, "alive") != 0 && strcmp(standing, "doubted") != 0) ||
+	    !dr_provider_has(provider, model))
 		return OFFLINE;
 	return provider->running >= provider->presence.slots ? FULL : ONLINE;
 }

@@ -207,14 +207,19 @@ judge_trouble(const struct shown *row, const struct dr_breaker_shared *trouble,
 		say_when(why, "overloaded, rests until", state->cool_until_ms);
 		return "cooling";
 	}
+	if (trouble->doubted && trouble->turn_ms > 0)
+		say_when(why, "failed, others are asked first; a request tries it at",
+		    state->open_until_ms);
+	else if (trouble->doubted)
+		dr_strbuf_adds(why, "failed, others are asked first: the next request "
+				    "tries it");
+	if (trouble->doubted)
+		return "doubted";
 	if (!trouble->open)
 		return NULL;
-	if (trouble->open_ms > 0)
+	if (trouble->turn_ms > 0)
 		say_when(
 		    why, "failed, its circuit is open until", state->open_until_ms);
-	else if (trouble->probe_ms > 0)
-		dr_strbuf_adds(why, "failed, its circuit is half open: a request tries "
-				    "it now");
 	else
 		dr_strbuf_adds(why, "failed, its circuit is half open: the next "
 				    "request tries it");

@@ -29,6 +29,7 @@ DR_UNIT_TESTS = \
 	tests/unit/test_binding \
 	tests/unit/test_body \
 	tests/unit/test_breaker \
+	tests/unit/test_breaker_doubt \
 	tests/unit/test_chain_rpc \
 	tests/unit/test_chain_scan \
 	tests/unit/test_chains \
@@ -74,6 +75,7 @@ DR_UNIT_TESTS = \
 	tests/unit/test_probes \
 	tests/unit/test_provider_record \
 	tests/unit/test_provider_rules \
+	tests/unit/test_provider_doubt \
 	tests/unit/test_provider_share \
 	tests/unit/test_provider_slots \
 	tests/unit/test_provider_spare \

@@ -50,8 +50,8 @@ dr_attempt_finish(struct dr_request *req, enum dr_outcome outcome, const char *w
 	if (outcome != DR_OUTCOME_OK && outcome != DR_OUTCOME_CALLER)
 		dr_log_info(request, "%s: provider %s: status %d, %s", req->id,
 		    attempt->provider->record->name, req->up.status, why);
-	dr_providers_outcome(
-	    req->gw->providers, attempt->provider, outcome, req->up.retry_after_ms);
+	dr_providers_outcome(req->gw->providers, attempt->provider, outcome,
+	    req->up.retry_after_ms, req->up.started_ms);
 	dr_attempt_stop(req);
 }
 
@@ -294,6 +294,15 @@ on_body(void *arg, const char *bytes, size_t len)
 		hold(req, bytes, len);
 }
 
+static bool
+may_resend(void *arg)
+{
+	struct dr_request *req = arg;
+
+	DR_CHECK(req, DR_REQUEST_MAGIC);
+	return dr_retry_resends(req);
+}
+
 static void
 on_end(void *arg, enum dr_http_result result, const char *why)
 {
@@ -307,6 +316,8 @@ on_end(void *arg, enum dr_http_result result, const char *why)
 		judge_unary(req);
 	else if (result == DR_HTTP_REFUSED || result == DR_HTTP_RESET)
 		failed(req, DR_OUTCOME_REFUSED, why);
+	else if (result == DR_HTTP_STALE)
+		failed(req, DR_OUTCOME_STALE, why);
 	else
 		failed(req, DR_OUTCOME_SERVER, why);
 }
@@ -386,6 +397,7 @@ start_transfer(struct dr_request *req, const struct dr_provider *provider)
 		.http2 = req->facts.stream ? s->http2_streams : s->http2,
 		.stream = req->facts.stream,
 		.arg = req,
+		.may_resend = may_resend,
 		.on_head = on_head,
 		.on_body = on_body,
 		.on_end = on_end,
@@ -435,9 +447,8 @@ dr_attempt_start(struct dr_request *req)
 	dr_timer_start(&up->timer, wait < left ? wait : left);
 	if (s->first_token_timeout > 0 && s->first_token_timeout < (int64_t)failover)
 		failover = (uint64_t)s->first_token_timeout;
-	/* a half-open circuit's probe need not be waited for as long as a good
-	 * provider: a caller would pay with all of its time for finding out that it is
-	 * silent */
+	/* a probe need not be waited for as long as a good provider: a caller would pay
+	 * with all of its time for finding out that it is silent */
 	if (req->facts.stream || up->lease.probe)
 		dr_timer_start(&up->failover, failover);
 	dr_metrics_sent(req);

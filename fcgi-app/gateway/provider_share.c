@@ -4,8 +4,9 @@
  *
  * A process decides at once by its own breaker, then tells (script breaker_note) and
  * does not wait. The others take it over with their next poll; one that meets a failure
- * itself learns from the script's answer whether the circuit is open by now, since
- * failures are counted over all processes there. What was told, and not yet read back,
+ * itself learns from the script's answer what is thought of the provider by now, since
+ * failures are counted over all processes there. Until that verdict is in, it asks
+ * others first. What was told, and not yet read back,
  * is protected from a poll that left before: the store keeps the order of its calls, so
  * a turn counter tells old news from new.
  *
@@ -21,27 +22,29 @@
 #include "gateway/providers_priv.h"
 #include "scripts/scripts.h"
 
-#define MAX_WORDS 7
+#define MAX_NUMBERS 5
+#define MAX_WORDS   (4 + MAX_NUMBERS)
 
-/* A failure that was told: its answer says whether the circuit is open. */
+/* A failure that was told: its answer is the verdict. */
 struct dr_note {
 	unsigned magic;
 #define DR_NOTE_MAGIC 0x07e00001
 	struct dr_providers *providers; /* borrowed */
 	struct dr_provider *provider;   /* a reference */
 	struct dr_list node;            /* in providers->notes */
+	bool holds_back;                /* counted in provider->unjudged */
 	struct dr_store_call call;
 };
 
 /* ---- telling ---- */
 
-/* Up to three numbers behind what and whose; `call` may be NULL. */
+/* Up to MAX_NUMBERS behind what and whose; `call` may be NULL. */
 static void
 tell(struct dr_providers *providers, struct dr_provider *provider, const char *what,
     const int64_t *numbers, size_t n_numbers, struct dr_store_call *call)
 {
 	char tag[DR_PROVIDER_KEY_SIZE], keys[2][DR_PROVIDER_KEY_SIZE];
-	char generation[24], texts[3][24];
+	char generation[24], texts[MAX_NUMBERS][24];
 	const char *words[MAX_WORDS] = { keys[0], keys[1], what, generation };
 	struct dr_arg args[MAX_WORDS];
 	size_t n = 4;
@@ -67,6 +70,8 @@ note_free(struct dr_note *note)
 {
 	dr_store_cancel(&note->call);
 	dr_list_remove(&note->node);
+	if (note->holds_back)
+		note->provider->unjudged--;
 	dr_provider_unref(&note->provider);
 	DR_FREE(note);
 }
@@ -76,15 +81,21 @@ on_failure_told(
     struct dr_store_call *call, enum dr_error err, const struct dr_reply *reply)
 {
 	struct dr_note *note = DR_CONTAINER_OF(call, struct dr_note, call);
-	struct dr_breaker *breaker;
-	int64_t open_ms = err == DR_OK ? dr_reply_int(reply, -1) : -1;
+	int64_t verdict = dr_reply_int(dr_reply_at(reply, 0), 0);
+	int64_t turn_ms = dr_reply_int(dr_reply_at(reply, 1), 0);
+	const struct dr_breaker_shared shared = {
+		.doubted = verdict == 1,
+		.open = verdict == 2,
+		.turn_ms = turn_ms > 0 ? (uint64_t)turn_ms : 0,
+		.since_ms = dr_reply_int(dr_reply_at(reply, 2), 0),
+	};
 
 	DR_CHECK(note, DR_NOTE_MAGIC);
-	breaker = &note->provider->breaker;
-	if (open_ms > 0) {
-		struct dr_breaker before = *breaker;
+	if (err == DR_OK) { /* no array, so no verdict, where the record has changed */
+		struct dr_breaker *breaker = &note->provider->breaker,
+				  before = *breaker;
 
-		dr_breaker_open_for(breaker, (uint64_t)open_ms, dr_clock_ms());
+		dr_breaker_judged(breaker, &shared, dr_clock_ms());
 		dr_share_log(note->provider, &before, "all processes together");
 	}
 	note_free(note);
@@ -97,12 +108,16 @@ tell_failure(
 {
 	const struct dr_breaker_rules *rules = &providers->rules;
 	const int64_t numbers[] = { failures, (int64_t)rules->window_ms,
-		(int64_t)rules->open_ms };
+		(int64_t)rules->open_ms, (int64_t)rules->doubt_ms,
+		provider->breaker.doubted };
 	struct dr_note *note = dr_calloc(1, sizeof *note);
 
 	note->magic = DR_NOTE_MAGIC;
 	note->providers = providers;
 	note->provider = dr_provider_ref(provider);
+	note->holds_back = rules->doubt_ms > 0;
+	if (note->holds_back)
+		provider->unjudged++;
 	note->call.done = on_failure_told;
 	dr_list_init(&note->node);
 	dr_list_append(&providers->notes, &note->node);
@@ -124,23 +139,25 @@ tell_rest(struct dr_providers *providers, struct dr_provider *provider, uint64_t
 	tell(providers, provider, "cool", numbers, DR_N_ELEMENTS(numbers), NULL);
 }
 
-/* What an outcome has turned, and others do not know. */
+/* What an outcome has turned, and others do not know. While the circuit is open a
+ * failure is no news. */
 static void
 share(struct dr_providers *providers, struct dr_provider *provider,
-    const struct dr_breaker *before, enum dr_outcome outcome, uint64_t now_ms)
+    const struct dr_breaker *before, enum dr_outcome outcome, uint64_t began_ms,
+    uint64_t now_ms)
 {
 	const struct dr_breaker *after = &provider->breaker;
+	const int64_t age_ms = (int64_t)(now_ms - began_ms);
 
 	if (after->flagged && !before->flagged)
 		tell(providers, provider, "flag", NULL, 0, NULL);
 	if (dr_breaker_is_failure(outcome)) {
-		if (after->open &&
-		    (!before->open || after->open_until_ms != before->open_until_ms))
-			tell_failure(providers, provider, 1);
-		else if (!after->open)
+		if (!after->open)
 			tell_failure(providers, provider, providers->rules.failures);
+		else if (!before->open)
+			tell_failure(providers, provider, 1);
 	} else if (dr_breaker_got_well(before, after)) {
-		tell(providers, provider, "well", NULL, 0, NULL);
+		tell(providers, provider, "well", &age_ms, 1, NULL);
 	}
 	if (after->cool_until_ms > before->cool_until_ms)
 		tell_rest(providers, provider, now_ms);
@@ -148,7 +165,7 @@ share(struct dr_providers *providers, struct dr_provider *provider,
 
 void
 dr_providers_outcome(struct dr_providers *providers, struct dr_provider *provider,
-    enum dr_outcome outcome, int64_t retry_after_ms)
+    enum dr_outcome outcome, int64_t retry_after_ms, uint64_t began_ms)
 {
 	struct dr_breaker *breaker = &provider->breaker;
 	struct dr_breaker before = *breaker;
@@ -156,22 +173,19 @@ dr_providers_outcome(struct dr_providers *providers, struct dr_provider *provide
 
 	DR_CHECK(providers, DR_PROVIDERS_MAGIC);
 	DR_CHECK(provider, DR_PROVIDER_MAGIC);
-	dr_breaker_on(breaker, &providers->rules, outcome, retry_after_ms, now_ms,
-	    (uint32_t)dr_providers_random(providers));
+	dr_breaker_on(breaker, &providers->rules, outcome, retry_after_ms, began_ms,
+	    now_ms, (uint32_t)dr_providers_random(providers));
 	if (breaker->flagged && !before.flagged)
 		provider->flagged_ms = now_ms;
 	dr_share_log(provider, &before, "this process");
-	share(providers, provider, &before, outcome, now_ms);
+	share(providers, provider, &before, outcome, began_ms, now_ms);
 }
 
 void
 dr_share_give_up(
     struct dr_providers *providers, struct dr_provider *provider, int64_t claim)
 {
-	bool was_out = provider->breaker.probing;
-
-	dr_breaker_give_up(&provider->breaker);
-	if (was_out && claim > 0)
+	if (dr_breaker_give_up(&provider->breaker, dr_clock_ms()) && claim > 0)
 		tell(providers, provider, "give_up", &claim, 1, NULL);
 }
 
@@ -215,9 +229,16 @@ dr_share_log(const struct dr_provider *provider, const struct dr_breaker *before
 	if (after->open && !before->open)
 		dr_log_warn(
 		    providers, "%s: circuit opened: failures seen by %s", name, who);
+	else if (after->doubted && !before->doubted)
+		dr_log_info(providers,
+		    "%s: in doubt, others are asked first: failed, as %s saw", name,
+		    who);
 	else if (before->open && !after->open)
 		dr_log_info(
 		    providers, "%s: circuit closed: an answer came to %s", name, who);
+	else if (before->doubted && !after->doubted && !after->open)
+		dr_log_info(providers, "%s: no longer in doubt: an answer came to %s",
+		    name, who);
 	if (after->cool_until_ms > before->cool_until_ms + DR_BREAKER_SLACK_MS)
 		dr_log_info(providers, "%s: overloaded, rests for %llu ms, as %s saw",
 		    name,

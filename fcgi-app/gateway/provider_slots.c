@@ -222,7 +222,7 @@ ask(struct dr_slot *slot, bool probe)
 	args[n++] = arg(slot->id);
 	args[n++] = arg(max);
 	args[n++] = arg(ms);
-	if (probe) { /* with the claim of it, over all processes */
+	if (probe) { /* with the claim of the turn, over all processes */
 		args[n++] = arg(generation);
 		args[n++] = arg(probe_ms);
 		provider->told = ++providers->turn;
@@ -298,7 +298,7 @@ on_taken_spare(struct dr_deferred *work)
 	slot->lease->done(slot->lease, DR_OK);
 }
 
-/* May it be the probe? False: another process' is out, or has just failed. */
+/* Is it its turn? False: another process took it. */
 static bool
 has_turn(struct dr_provider_lease *lease, const struct dr_reply *reply)
 {
@@ -330,7 +330,8 @@ on_taken(struct dr_store_call *call, enum dr_error err, const struct dr_reply *r
 		slot->lease = NULL;
 		lease->slot = NULL;
 		if (lease->probe)
-			dr_breaker_give_up(&lease->provider->breaker);
+			(void)dr_breaker_give_up(
+			    &lease->provider->breaker, dr_clock_ms());
 		lease->probe = false;
 		if (call->slot != NULL) {
 			/* past its deadline: on_taken_late() will follow */

@@ -93,7 +93,8 @@ static const struct field fields[] = {
 	FIELD("probe.why", read_text, probe_why),
 	FIELD("open.generation", read_number, open_generation),
 	FIELD("open.until", read_number, open_until_ms),
-	FIELD("open.probe", read_number, open_probe_ms),
+	FIELD("open.since", read_number, open_since_ms),
+	FIELD("open.doubt", read_switch, open_doubt),
 	FIELD("open.failures", read_number, open_failures),
 	FIELD("open.window", read_number, open_window_ms),
 	FIELD("cool.generation", read_number, cool_generation),
@@ -164,9 +165,10 @@ dr_provider_state_breaker(const struct dr_provider_state *state, int64_t generat
 {
 	*out = (struct dr_breaker_shared){ 0 };
 	if (state->open_generation == generation) {
-		out->open = state->open_until_ms > 0;
-		out->open_ms = left(state, state->open_until_ms);
-		out->probe_ms = left(state, state->open_probe_ms);
+		out->doubted = state->open_until_ms > 0 && state->open_doubt;
+		out->open = state->open_until_ms > 0 && !state->open_doubt;
+		out->since_ms = state->open_since_ms - state->now_ms;
+		out->turn_ms = left(state, state->open_until_ms);
 		if (left(state, state->open_window_ms) > 0)
 			out->failures = count_of(state->open_failures);
 	}

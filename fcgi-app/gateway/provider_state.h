@@ -47,9 +47,10 @@ struct dr_provider_state {
 
 	/* trouble that responders met, each with the generation of the record then */
 	int64_t open_generation;
-	int64_t open_until_ms; /* its circuit is open, from then on half open; 0: not */
-	int64_t open_probe_ms; /* a probe is out, not waited for longer than that */
-	int64_t open_failures; /* counted while it is closed ... */
+	bool open_doubt; /* others are asked before it; else its circuit is open */
+	int64_t open_since_ms;  /* answers to older requests do not end that */
+	int64_t open_until_ms;  /* a probe's turn comes then; 0: it is in no trouble */
+	int64_t open_failures;  /* counted until its circuit opens ... */
 	int64_t open_window_ms; /* ... until then */
 	int64_t cool_generation;
 	int64_t cool_until_ms; /* it said that it is overloaded */

@@ -75,6 +75,13 @@ dr_provider_has(const struct dr_provider *provider, const char *model)
 	       dr_liveness_has(&provider->presence, (size_t)at);
 }
 
+bool
+dr_provider_doubted(const struct dr_provider *provider, uint64_t now_ms)
+{
+	DR_CHECK(provider, DR_PROVIDER_MAGIC);
+	return provider->unjudged > 0 || dr_breaker_doubts(&provider->breaker, now_ms);
+}
+
 const char *
 dr_provider_standing(
     const struct dr_provider *provider, uint64_t now_ms, int64_t now_wall_ms)
@@ -94,6 +101,8 @@ dr_provider_standing(
 		return "offline";
 	if (dr_breaker_cools_for(breaker, now_ms) > 0)
 		return "cooling";
+	if (breaker->doubted)
+		return "doubted";
 	return dr_breaker_blocks(breaker, now_ms) ? "open" : "alive";
 }
 
@@ -157,7 +166,7 @@ dr_providers_online(const struct dr_providers *providers, const char *model,
 
 		/* half open counts: only a request can tell, so it must be worth one */
 		if (provider->presence.err == DR_OK && !breaker->flagged &&
-		    !(breaker->open && now_ms < breaker->open_until_ms) &&
+		    !dr_breaker_blocks(breaker, now_ms) &&
 		    dr_rest_wakes_in_ms(&provider->rest, now_wall_ms) == 0 &&
 		    dr_provider_has(provider, model))
 			return true;
@@ -211,6 +220,7 @@ dr_providers_configure(struct dr_providers *providers, const struct dr_config *c
 		.failures = (unsigned)s->breaker_failures,
 		.window_ms = (uint64_t)s->breaker_window,
 		.open_ms = (uint64_t)s->breaker_open,
+		.doubt_ms = (uint64_t)s->breaker_doubt,
 		.cooldown_ms = (uint64_t)s->cooldown,
 		.cooldown_max_ms = (uint64_t)s->cooldown_max,
 	};

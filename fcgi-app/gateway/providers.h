@@ -60,6 +60,7 @@ struct dr_provider {
 	/* How long it takes, decaying; 0: unknown. A stream to its first token, an
 	 * answer in one piece to its head: the one says nothing of the other. */
 	uint32_t first_token_ms, answer_ms;
+	unsigned unjudged;   /* failures told, whose verdict is still to come */
 	unsigned running;    /* leases at the last count, over all processes; our spare
 				ones left out */
 	uint64_t counted_ms; /* dr_clock_ms() of that count by Redis */
@@ -108,8 +109,12 @@ bool dr_providers_online(const struct dr_providers *providers, const char *model
  * enabled and has the model just now? */
 bool dr_provider_has(const struct dr_provider *provider, const char *model);
 
+/* Are others to be asked before it: it is in doubt, or this process has just met a
+ * failure there and does not know yet what all of them think of it? */
+bool dr_provider_doubted(const struct dr_provider *provider, uint64_t now_ms);
+
 /* What it is to requests just now, in a word: alive, disabled, resting, flagged,
- * offline, cooling, open. */
+ * offline, cooling, doubted, open. */
 const char *dr_provider_standing(
     const struct dr_provider *provider, uint64_t now_ms, int64_t now_wall_ms);
 
@@ -122,10 +127,11 @@ void dr_provider_note_first(struct dr_provider *provider, bool stream, uint64_t 
 /* Whose account it is: the record's org, or where that is not said its own name. */
 const char *dr_provider_org(const struct dr_provider *provider);
 
-/* An attempt ended: tell its breaker, and where that turns something the log and the
- * other processes, without waiting for them. retry_after_ms -1: none named. */
+/* An attempt that began at began_ms (dr_clock_ms()) ended: tell its breaker, and where
+ * that turns something the log and the other processes, without waiting for them.
+ * retry_after_ms -1: none named. */
 void dr_providers_outcome(struct dr_providers *providers, struct dr_provider *provider,
-    enum dr_outcome outcome, int64_t retry_after_ms);
+    enum dr_outcome outcome, int64_t retry_after_ms, uint64_t began_ms);
 
 /* ---- one provider ---- */
 
@@ -155,8 +161,8 @@ struct dr_provider_lease {
 	    *provider;        /* a reference, from take to give, also after a refusal */
 	struct dr_slot *slot; /* NULL: nothing is held or being taken */
 	bool held;
-	bool probe;    /* the half-open circuit's one attempt, of all processes ... */
-	int64_t claim; /* ... as Redis gave it; 0: it knows of no circuit */
+	bool probe;    /* it is the probe whose turn it is, of all processes ... */
+	int64_t claim; /* ... as Redis gave it; 0: it knows of no trouble */
 	unsigned
 	    n_left; /* slots that were left behind as spare: they keep their names */
 	void (*done)(struct dr_provider_lease *, enum dr_error);
@@ -165,9 +171,9 @@ struct dr_provider_lease {
 /*
  * Take a slot of `provider` for this request: idempotent by request_id (below
  * DR_LEASE_ID_SIZE bytes). `done` runs exactly once, unless the lease is given before:
- * DR_OK, DR_ERR_FULL, DR_ERR_STORE_DOWN or DR_ERR_INTERNAL; or DR_ERR_OFFLINE: its
- * circuit is half open and another process' probe is out, ask routing again. A lease
- * still in use is given back first.
+ * DR_OK, DR_ERR_FULL, DR_ERR_STORE_DOWN or DR_ERR_INTERNAL; or DR_ERR_OFFLINE: it
+ * would have been a probe, and the turn was another process': ask routing again. A
+ * lease still in use is given back first.
  */
 void dr_provider_take(struct dr_providers *providers, struct dr_provider_lease *lease,
     struct dr_provider *provider, const char *request_id,

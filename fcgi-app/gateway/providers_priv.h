@@ -81,7 +81,7 @@ void dr_share_init(struct dr_providers *providers);
 void dr_share_fini(struct dr_providers *providers);
 /* Its state was read by a poll that left at this turn: take over what others found. */
 void dr_share_hear(struct dr_provider *provider, uint64_t asked);
-/* The half-open circuit's probe ended without an outcome. */
+/* A probe ended without an outcome. */
 void dr_share_give_up(
     struct dr_providers *providers, struct dr_provider *provider, int64_t claim);
 /* Say what has turned since `before`, and who saw it. */

@@ -249,8 +249,8 @@ dr_relay_begin(struct dr_request *req)
 	if (up->tap != NULL) {
 		/* a good head says enough of the provider: a half-open circuit need not
 		 * wait for the end */
-		dr_providers_outcome(
-		    req->gw->providers, up->lease.provider, DR_OUTCOME_OK, -1);
+		dr_providers_outcome(req->gw->providers, up->lease.provider,
+		    DR_OUTCOME_OK, -1, up->started_ms);
 		dr_bound_note_stream(req);
 		send_stream_head(req);
 		keep_alive(req);

@@ -46,6 +46,36 @@ dr_request_choose(
 	return dr_route(&query, out, wait_ms);
 }
 
+/* Somebody else, who is not in doubt? */
+static bool
+has_better(struct dr_request *req, const struct dr_provider *than)
+{
+	struct dr_provider *other;
+
+	return dr_request_choose(req, false, &other, NULL) == DR_OK && other != than &&
+	       !dr_provider_doubted(other, dr_clock_ms());
+}
+
+bool
+dr_retry_keeps(struct dr_request *req)
+{
+	const struct dr_provider_lease *lease = &req->up.lease;
+
+	return lease->probe || !dr_provider_doubted(lease->provider, dr_clock_ms()) ||
+	       !has_better(req, lease->provider);
+}
+
+/*
+ * It happens to a good provider, too, when it closes a connection that it takes for
+ * idle: sent once more, nobody notices. But it is also how the fall of a provider shows
+ * first.
+ */
+bool
+dr_retry_resends(struct dr_request *req)
+{
+	return !dr_retry_allowed(req) || !has_better(req, req->up.lease.provider);
+}
+
 bool
 dr_retry_allowed(const struct dr_request *req)
 {
@@ -181,7 +211,8 @@ dr_retry_same(
 	if (last == DR_OUTCOME_OVERLOADED) {
 		if (cooling_ms < 0 || cooling_ms > s->retry_wait_max)
 			return false;
-	} else if (last == DR_OUTCOME_REFUSED || last == DR_OUTCOME_SERVER) {
+	} else if (last == DR_OUTCOME_REFUSED || last == DR_OUTCOME_STALE ||
+		   last == DR_OUTCOME_SERVER) {
 		cooling_ms = SECOND_TRY_MS;
 	} else {
 		return false; /* silent: never the same; flagged: of no use */

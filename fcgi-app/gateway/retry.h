@@ -11,6 +11,17 @@
 void dr_retry_note(
     struct dr_request *req, struct dr_provider *provider, enum dr_outcome outcome);
 
+/*
+ * The slot of a provider is taken, perhaps while admission was on its way: may the
+ * request be sent there? False: it has got into doubt since, and there is another to
+ * ask.
+ */
+bool dr_retry_keeps(struct dr_request *req);
+
+/* A kept connection broke under the request: may it be sent once more to the same
+ * provider? Only where there is no other. */
+bool dr_retry_resends(struct dr_request *req);
+
 /* Attempts, room and time are left, and the process' budget of second attempts is not
  * spent. */
 bool dr_retry_allowed(const struct dr_request *req);

@@ -58,6 +58,7 @@ dr_outcome_error(enum dr_outcome outcome)
 	case DR_OUTCOME_CALLER:
 		return DR_OK;
 	case DR_OUTCOME_REFUSED:
+	case DR_OUTCOME_STALE:
 		return DR_ERR_OFFLINE;
 	case DR_OUTCOME_SERVER:
 		return DR_ERR_PROVIDER_ERROR;
@@ -105,8 +106,8 @@ shorter(int64_t *least, uint64_t wait_ms)
 static bool
 may_repeat(enum dr_outcome outcome)
 {
-	return outcome == DR_OUTCOME_REFUSED || outcome == DR_OUTCOME_SERVER ||
-	       outcome == DR_OUTCOME_OVERLOADED;
+	return outcome == DR_OUTCOME_REFUSED || outcome == DR_OUTCOME_STALE ||
+	       outcome == DR_OUTCOME_SERVER || outcome == DR_OUTCOME_OVERLOADED;
 }
 
 /* Notes what this request's own attempts say of the provider; true where they rule it
@@ -196,7 +197,19 @@ why_not(const struct dr_route_query *query, const struct dr_provider *provider,
 	return seems_full(provider, query->now_ms) ? DR_ERR_FULL : DR_OK;
 }
 
-/* Candidates of the lowest priority number go into `list`; returns how many. */
+/* Above 0: `a` is to be asked after `b`. Doubt comes before priority. */
+static int
+order_of(const struct dr_provider *a, const struct dr_provider *b, uint64_t now_ms)
+{
+	int doubt = dr_provider_doubted(a, now_ms) - dr_provider_doubted(b, now_ms);
+
+	if (doubt != 0)
+		return doubt;
+	return (a->record->priority > b->record->priority) -
+	       (a->record->priority < b->record->priority);
+}
+
+/* Candidates that are to be asked first go into `list`; returns how many. */
 static size_t
 gather(const struct dr_route_query *query, struct dr_provider **list,
     struct survey *survey)
@@ -207,6 +220,7 @@ gather(const struct dr_route_query *query, struct dr_provider **list,
 		struct dr_provider *provider = query->providers[i];
 		const struct dr_provider_record *record = provider->record;
 		enum dr_error reason;
+		int after;
 
 		DR_CHECK(provider, DR_PROVIDER_MAGIC);
 		if (!record->enabled ||
@@ -220,10 +234,12 @@ gather(const struct dr_route_query *query, struct dr_provider **list,
 			continue;
 		reason = why_not(query, provider, survey);
 		survey->err = dr_worst_of(survey->err, reason);
-		if (reason != DR_OK ||
-		    (n > 0 && record->priority > list[0]->record->priority))
+		if (reason != DR_OK)
 			continue;
-		if (n > 0 && record->priority < list[0]->record->priority)
+		after = n > 0 ? order_of(provider, list[0], query->now_ms) : 0;
+		if (after > 0)
+			continue;
+		if (after < 0)
 			n = 0;
 		DR_ASSERT(n < DR_MAX_PROVIDERS);
 		list[n++] = provider;

@@ -4,14 +4,15 @@
  * Pure: the directory, the clocks and a random number are arguments.
  *
  * A candidate serves the model on this route, is enabled, there (liveness.h), awake,
- * not flagged, not cooling down, its circuit is closed (or half open with its probe
- * free), it does not seem full, and this request has not tried it; for a stream, it
- * does not go to rest within rest_lead either. Of those with the lowest priority number
- * the conversation's home is taken, unless it carries more than a quarter above its
- * share of what runs (one that answers twice as late as the quickest: half of
- * that); then its next home. A request without a conversation draws two by
- * weight and takes the less busy one (running / (slots * weight)), the slower one
- * counting as busier, at most four times.
+ * not flagged, not cooling down, its circuit is closed (or half open, and it is a
+ * probe's turn), it does not seem full, and this request has not tried it; for a
+ * stream, it does not go to rest within rest_lead either. One that is doubted is one
+ * only where there is no other. Of those with the lowest priority number the
+ * conversation's home is taken, unless it carries more than a quarter above its share
+ * of what runs (one that answers twice as late as the quickest: half of that); then its
+ * next home. A request without a conversation draws two by weight and takes the less
+ * busy one (running / (slots * weight)), the slower one counting as busier, at most
+ * four times.
  */
 #ifndef DR_ROUTING_H
 #define DR_ROUTING_H

@@ -37,7 +37,7 @@
  *   {p:NAME}:state        hash, all of it for all processes (provider_state.h):
  *                         hb.*    its node's last heartbeat
  *                         probe.* the last probe
- *                         open.*  failures counted, the circuit, its probe's claim
+ *                         open.*  failures counted, doubt or circuit, a probe's turn
  *                         cool.*  rest after an overload answer
  *                         flag.*  its credential or account was refused
  *   providers             hash, the directory: NAME -> generation

@@ -306,8 +306,9 @@ step_route(struct dr_request *req)
 	enum dr_error err;
 	int64_t wait_ms = -1;
 
-	if (req->leased) /* taken while admission was on its way */
+	if (req->leased && dr_retry_keeps(req))
 		return DR_REQ_SEND;
+	req->leased = false;
 	if (req->taking || dr_bound_waits(req))
 		return DR_REQ_WAIT;
 	if (req->bound.failed)

@@ -4,7 +4,8 @@
  * send.
  *
  * What it is not: no retries (but libcurl's own, on a fresh connection, when a kept one
- * turns out dead before the first byte of the answer), no time-outs but connecting, no
+ * turns out dead before the first byte of the answer, where the caller has nothing
+ * better), no time-outs but connecting, no
  * redirects, no cookies, no proxies.
  *
  * Relies on, as read in libcurl 7.88's source: nothing may be added or removed inside
@@ -75,6 +76,8 @@ judge(struct dr_transfer *transfer, CURLcode code)
 {
 	if (transfer->head_done)
 		return code == CURLE_OK && !transfer->held ? DR_HTTP_OK : DR_HTTP_CUT;
+	if (transfer->stale)
+		return DR_HTTP_STALE;
 	if (dr_http_connect_ms(transfer) < 0)
 		return DR_HTTP_REFUSED;
 	switch (code) {
@@ -103,6 +106,8 @@ reason(struct dr_transfer *transfer, enum dr_http_result result, CURLcode code)
 {
 	if (result == DR_HTTP_OK)
 		return "";
+	if (result == DR_HTTP_STALE)
+		return "the kept connection broke before the answer";
 	if (transfer->refused != NULL)
 		return transfer->refused;
 	if (code == CURLE_OK)
@@ -179,10 +184,12 @@ dr_http_start(struct dr_http *http, const struct dr_http_request *request)
 	DR_CHECK(http, HTTP_MAGIC);
 	transfer = transfer_new(engine_of(http, request), request->stream);
 	transfer->arg = request->arg;
+	transfer->may_resend = request->may_resend;
 	transfer->on_head = request->on_head;
 	transfer->on_body = request->on_body;
 	transfer->on_end = request->on_end;
 	transfer->head_done = false;
+	transfer->sent = transfer->stale = false;
 	transfer->refused = NULL;
 	transfer->paused = transfer->held = false;
 	transfer->head_bytes = 0;

@@ -37,6 +37,7 @@ enum dr_http_result {
 	DR_HTTP_OK,        /* the answer is complete */
 	DR_HTTP_REFUSED,   /* no connection: refused, DNS, TLS, connect time-out */
 	DR_HTTP_RESET,     /* broke before the head was complete */
+	DR_HTTP_STALE,     /* the kept connection was dead, and may_resend said no */
 	DR_HTTP_CUT,       /* broke after the head: the body is not whole */
 	DR_HTTP_BAD_ANSWER /* not HTTP, head too large */
 };
@@ -57,6 +58,12 @@ struct dr_http_request {
 	bool stream; /* the answer trickles in: its memory counts, not its speed */
 
 	void *arg;
+	/*
+	 * The kept connection that it went out over broke before a byte of the answer:
+	 * may it be sent once more over a fresh one? NULL: yes. No call of this
+	 * interface may be made inside.
+	 */
+	bool (*may_resend)(void *arg);
 	void (*on_head)(void *arg, struct dr_transfer *transfer, int status);
 	void (*on_body)(void *arg, const char *bytes, size_t len);
 	/* `why`: one line for the log and the trace, never a secret; "" on DR_HTTP_OK

@@ -299,6 +299,10 @@ dr_http_open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *addre
 	int fd;
 
 	(void)purpose;
+	transfer->stale = transfer->sent && transfer->may_resend != NULL &&
+			  !transfer->may_resend(transfer->arg);
+	if (transfer->stale)
+		return CURL_SOCKET_BAD;
 	fd = socket(
 	    address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 	if (fd < 0)

@@ -76,6 +76,7 @@ before_request(void *arg, char *peer_ip, char *own_ip, int peer_port, int own_po
 	(void)peer_port;
 	(void)own_port;
 	DR_CHECK(transfer, TRANSFER_MAGIC);
+	transfer->sent = true;
 	SET(transfer->easy, CURLOPT_FRESH_CONNECT, 1L);
 	return CURL_PREREQFUNC_OK;
 }

@@ -77,10 +77,13 @@ struct dr_transfer {
 	CURL *easy;                 /* owned */
 	bool stream;                /* easy is set up for one */
 	void *arg;
+	bool (*may_resend)(void *arg); /* or NULL */
 	void (*on_head)(void *arg, struct dr_transfer *transfer, int status);
 	void (*on_body)(void *arg, const char *bytes, size_t len);
 	void (*on_end)(void *arg, enum dr_http_result result, const char *why);
 	bool head_done;      /* the final head is complete: on_head was called */
+	bool sent;           /* over a connection; a new one from then on: to resend */
+	bool stale;          /* and may_resend() said no */
 	const char *refused; /* why we do not take the answer; NULL: we do */
 	bool paused;         /* the caller wants no bytes */
 	bool held;           /* curl was refused some and keeps them */

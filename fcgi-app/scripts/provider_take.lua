@@ -1,13 +1,12 @@
 -- provider_take - one slot of a provider for a request.
 --
 -- KEYS  {p:NAME}:running      sorted set: request id -> when its lease lapses (ms)
---       {p:NAME}:state        only for the probe of a half-open circuit: open.*
+--       {p:NAME}:state        only for a probe: open.*
 -- ARGV  request id, slots of the provider, lease in ms; for a probe also the generation of the
---       record, ms that the probe may take
+--       record, ms to the turn after its own
 -- Gives the number of slots in use, ours included; negative: full, with so many in use.
--- For a probe { that number, 0, open.probe as claimed ('' where no circuit is known) }, or
--- { 0, ms, '' }: the circuit is open for so long yet, or somebody else's probe is out; no slot
--- is taken then.
+-- For a probe { that number, 0, the next turn, which is its claim ('' where no trouble is known) },
+-- or { 0, ms, '' }: it is no probe's turn for so long yet; no slot is taken then.
 --
 -- Lapsed leases are cleared away only where they would matter, and at each poll.
 local now = redis.call('TIME')
@@ -16,10 +15,10 @@ local slots, lease = tonumber(ARGV[2]), tonumber(ARGV[3])
 local is_probe, claim = KEYS[2] ~= nil, ''
 
 if is_probe then
-	local open = redis.call('HMGET', KEYS[2], 'open.generation', 'open.until', 'open.probe')
+	local open = redis.call('HMGET', KEYS[2], 'open.generation', 'open.until')
 
 	if open[1] == ARGV[4] and open[2] then
-		local turn_ms = math.max(tonumber(open[2]) or 0, tonumber(open[3] or '') or 0)
+		local turn_ms = tonumber(open[2]) or 0
 
 		if turn_ms > now_ms then
 			return { 0, turn_ms - now_ms, '' }
@@ -42,6 +41,6 @@ if not is_probe then
 	return running
 end
 if claim ~= '' then
-	redis.call('HSET', KEYS[2], 'open.probe', claim)
+	redis.call('HSET', KEYS[2], 'open.until', claim)
 end
 return { running, 0, claim }

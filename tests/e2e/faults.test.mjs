@@ -140,7 +140,7 @@ before(async () => {
     set: {
       models_file: path.join(models, 'models.json'), providers_poll: '50ms', default_rpm: '100000', default_concurrency: '1000',
       response_timeout: '3s', total_timeout: '30s', failover_after: '30s', idle_timeout: '3s', connect_timeout: '2s',
-      retry_budget: '1000', breaker_failures: '1000', breaker_window: '100ms', cooldown: '10ms', cooldown_max: '1500ms', retry_wait_max: '500ms',
+      retry_budget: '1000', breaker_failures: '1000', breaker_doubt: '0s', breaker_window: '100ms', cooldown: '10ms', cooldown_max: '1500ms', retry_wait_max: '500ms',
     },
   });
   standins = {};

@@ -261,6 +261,8 @@ struct seen {
 	char why[512];
 	char header[256]; /* of the name in `ask` */
 	const char *ask;
+	bool no_resend; /* may_resend() says so; asked so many times */
+	unsigned resends_asked;
 	int64_t content_length;
 	/* what to do inside a callback */
 	enum {
@@ -337,6 +339,17 @@ seen_end(void *arg, enum dr_http_result result, const char *why)
 	seen->transfer = NULL;
 }
 
+static bool
+seen_may_resend(void *arg)
+{
+	struct seen *seen = arg;
+
+	assert_int_equal(seen->heads, 0);
+	assert_int_equal(seen->ends, 0);
+	seen->resends_asked++;
+	return !seen->no_resend;
+}
+
 static const char *const json_header[] = { "content-type: application/json",
 	"x-api-key: secret-of-the-provider", NULL };
 
@@ -348,6 +361,7 @@ seen_request(struct seen *seen, const char *method, const char *url)
 		.headers = json_header,
 		.connect_timeout_ms = 5000,
 		.arg = seen,
+		.may_resend = seen_may_resend,
 		.on_head = seen_head,
 		.on_body = seen_body,
 		.on_end = seen_end };

@@ -32,8 +32,9 @@ struct spec {
 	unsigned running;
 	uint64_t counted_ago_ms;
 	uint64_t cools_ms; /* cool-down left */
-	uint64_t opens_ms; /* open circuit, time left */
-	uint64_t probe_ms; /* half open, its probe out for so long yet */
+	uint64_t opens_ms; /* open circuit, so long until a probe's turn */
+	uint64_t doubt_ms; /* in doubt, so long until a probe's turn; 1: it is now */
+	unsigned unjudged; /* failures told, whose verdict is still to come */
 	bool flagged;
 	void (*state)(struct dr_provider_state *); /* NULL: nothing is known */
 	enum dr_outcome tried[3];
@@ -61,10 +62,11 @@ provider_of(const struct spec *spec)
 	provider->running = spec->running;
 	provider->counted_ms = NOW - spec->counted_ago_ms;
 	provider->breaker.cool_until_ms = spec->cools_ms > 0 ? NOW + spec->cools_ms : 0;
-	provider->breaker.open = spec->opens_ms > 0 || spec->probe_ms > 0;
-	provider->breaker.open_until_ms = NOW + spec->opens_ms;
-	provider->breaker.probing = spec->probe_ms > 0;
-	provider->breaker.probe_until_ms = NOW + spec->probe_ms;
+	provider->breaker.open = spec->opens_ms > 0;
+	provider->breaker.doubted = spec->doubt_ms > 0;
+	provider->breaker.turn_ms =
+	    NOW + spec->opens_ms + (spec->doubt_ms > 1 ? spec->doubt_ms : 0);
+	provider->unjudged = spec->unjudged;
 	provider->breaker.flagged = spec->flagged;
 	provider->rest = record->rest;
 	provider->state.now_ms = REDIS_NOW;

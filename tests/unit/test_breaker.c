@@ -2,39 +2,7 @@
  * The breaker's rules, each as a row of events at given times. With random = 0 an
  * exponential rest is its lower half.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
-#include "base/dr_assert.h"
-#include "gateway/breaker.h"
-
-#define T0                                                                             \
-	UINT64_C(1000000) /* no test begins at 0: that is what a zeroed member says */
-
-static const struct dr_breaker_rules rules = {
-	.failures = 3,
-	.window_ms = 1000,
-	.open_ms = 500,
-	.cooldown_ms = 100,
-	.cooldown_max_ms = 1000,
-};
-
-enum {
-	OK = DR_OUTCOME_OK,
-	CALLER = DR_OUTCOME_CALLER,
-	REFUSED = DR_OUTCOME_REFUSED,
-	SERVER = DR_OUTCOME_SERVER,
-	SILENT = DR_OUTCOME_SILENT,
-	BUSY = DR_OUTCOME_OVERLOADED,
-	AUTH = DR_OUTCOME_AUTH,
-	FULL = DR_OUTCOME_FULL,
-	NONE = DR_OUTCOME_NONE,
-	CLAIM = DR_N_OUTCOMES, /* not an outcome: an attempt begins */
-	GIVE_UP
-};
+#include "breaker_fixture.h"
 
 struct event {
 	uint64_t at; /* after T0 */
@@ -56,10 +24,10 @@ play(const struct event *events, size_t n)
 		if (e->what == CLAIM)
 			dr_breaker_claim(&breaker, &rules, now);
 		else if (e->what == GIVE_UP)
-			dr_breaker_give_up(&breaker);
+			(void)dr_breaker_give_up(&breaker, now);
 		else
 			dr_breaker_on(&breaker, &rules, (enum dr_outcome)e->what,
-			    e->retry > 0 ? e->retry : -1, now, 0);
+			    e->retry > 0 ? e->retry : -1, now, now, 0);
 		if (dr_breaker_opens_in(&breaker, now) != e->opens ||
 		    dr_breaker_cools_for(&breaker, now) != e->cools)
 			fail_msg("event %zu: opens in %llu, cools for %llu", i,
@@ -115,8 +83,12 @@ static void
 an_answer_begun_before_does_not_close_it_early(void **state)
 {
 	(void)state;
-	PLAY({ 0, SERVER, 0, 0, 0 }, { 0, SERVER, 0, 0, 0 }, { 0, SERVER, 0, 500, 0 },
-	    { 100, OK, 0, 400, 0 });
+	TELL(&rules, { 0, SERVER, 0, '-' }, { 0, SERVER, 0, '-' },
+	    { 0, SERVER, 0, 'O' }, { 100, OK, 101, 'O' }, { 450, OK, 449, 'O' });
+	/* nor when a probe might go, or is out: only its own answer does */
+	TELL(&rules, { 0, SERVER, 0, '-' }, { 0, SERVER, 0, '-' },
+	    { 0, SERVER, 0, 'O' }, { 600, CLAIM, 0, 'O' }, { 700, OK, 201, 'O' },
+	    { 700, BUSY, 201, 'O' }, { 710, OK, 110, '-' });
 }
 
 static void
@@ -127,10 +99,15 @@ half_open_lets_one_probe_through(void **state)
 	PLAY({ 0, SERVER, 0, 0, 0 }, { 0, SERVER, 0, 0, 0 }, { 0, SERVER, 0, 500, 0 },
 	    { 500, CLAIM, 0, 500, 0 }, { 600, NONE, 0, 400, 0 }, { 700, OK, 0, 0, 0 },
 	    { 701, SERVER, 0, 0, 0 });
-	/* its failure opens again */
+	/* its failure changes nothing: the next goes 500 after it began */
 	PLAY({ 0, SERVER, 0, 0, 0 }, { 0, SERVER, 0, 0, 0 }, { 0, SERVER, 0, 500, 0 },
-	    { 500, CLAIM, 0, 500, 0 }, { 600, REFUSED, 0, 500, 0 },
-	    { 1100, NONE, 0, 0, 0 });
+	    { 500, CLAIM, 0, 500, 0 }, { 600, REFUSED, 0, 400, 0 },
+	    { 1000, CLAIM, 0, 500, 0 }, { 1400, SILENT, 0, 100, 0 },
+	    { 1500, CLAIM, 0, 500, 0 });
+	/* silent for longer than that: its failure delays no other one */
+	TELL(&rules, { 0, SERVER, 0, '-' }, { 0, SERVER, 0, '-' },
+	    { 0, SERVER, 0, 'O' }, { 500, CLAIM, 0, 'O' }, { 1000, CLAIM, 0, 'O' },
+	    { 1100, SILENT, 600, 'O' }, { 1500, CLAIM, 0, 'O' }, { 1510, OK, 10, '-' });
 	/* given up: the next may be one */
 	PLAY({ 0, SERVER, 0, 0, 0 }, { 0, SERVER, 0, 0, 0 }, { 0, SERVER, 0, 500, 0 },
 	    { 500, CLAIM, 0, 500, 0 }, { 600, GIVE_UP, 0, 0, 0 },
@@ -152,10 +129,12 @@ a_closed_circuit_needs_no_probe(void **state)
 	(void)state;
 	assert_false(dr_breaker_claim(&breaker, &rules, T0));
 	for (int i = 0; i < 3; i++)
-		dr_breaker_on(&breaker, &rules, DR_OUTCOME_SERVER, -1, T0, 0);
+		dr_breaker_on(&breaker, &rules, DR_OUTCOME_SERVER, -1, T0, T0, 0);
 	assert_false(dr_breaker_claim(&breaker, &rules, T0 + 499));
 	assert_true(dr_breaker_claim(&breaker, &rules, T0 + 500));
 }
+
+/* ---- cool-down, flag ---- */
 
 static void
 retry_after_is_obeyed_within_bounds(void **state)
@@ -208,7 +187,7 @@ no_wait_wished_is_none_named(void **state)
 	struct dr_breaker breaker = { 0 };
 
 	(void)state;
-	dr_breaker_on(&breaker, &rules, DR_OUTCOME_OVERLOADED, 0, T0, 0);
+	dr_breaker_on(&breaker, &rules, DR_OUTCOME_OVERLOADED, 0, T0, T0, 0);
 	assert_int_equal(dr_breaker_cools_for(&breaker, T0), 50);
 }
 
@@ -225,8 +204,8 @@ chance_spreads_a_rest_over_its_upper_half(void **state)
 	for (size_t i = 0; i < DR_N_ELEMENTS(rows); i++) {
 		struct dr_breaker breaker = { 0 };
 
-		dr_breaker_on(
-		    &breaker, &rules, DR_OUTCOME_OVERLOADED, -1, T0, rows[i].random);
+		dr_breaker_on(&breaker, &rules, DR_OUTCOME_OVERLOADED, -1, T0, T0,
+		    rows[i].random);
 		assert_int_equal(dr_breaker_cools_for(&breaker, T0), rows[i].rest);
 	}
 }
@@ -237,9 +216,9 @@ a_bad_credential_stays_flagged(void **state)
 	struct dr_breaker breaker = { 0 };
 
 	(void)state;
-	dr_breaker_on(&breaker, &rules, DR_OUTCOME_AUTH, -1, T0, 0);
+	dr_breaker_on(&breaker, &rules, DR_OUTCOME_AUTH, -1, T0, T0, 0);
 	assert_true(breaker.flagged);
-	dr_breaker_on(&breaker, &rules, DR_OUTCOME_OK, -1, T0 + 100000, 0);
+	dr_breaker_on(&breaker, &rules, DR_OUTCOME_OK, -1, T0 + 100000, T0 + 100000, 0);
 	assert_true(breaker.flagged);
 	assert_false(dr_breaker_blocks(&breaker, T0));
 }
@@ -259,30 +238,30 @@ what_others_found_is_taken_over(void **state)
 		unsigned steps;
 	} rows[] = {
 		{ "no trouble anywhere", { 0 }, { 0 }, 0, 0, false, false, 0 },
-		{ "their circuit", { 0 }, { .open = true, .open_ms = 300 }, 300, 0,
+		{ "their circuit", { 0 }, { .open = true, .turn_ms = 300 }, 300, 0,
 		    true, false, 0 },
 		{ "their half-open circuit", { 0 }, { .open = true }, 0, 0, true, false,
 		    0 },
-		{ "and their probe", { 0 }, { .open = true, .probe_ms = 70 }, 70, 0,
-		    true, false, 0 },
-		{ "Redis' word on the time goes before ours",
-		    { .open = true, .open_until_ms = T0 + 400 },
-		    { .open = true, .open_ms = 300 }, 300, 0, true, false, 0 },
-		{ "it failed again here, which was not heard there",
-		    { .open = true, .open_until_ms = T0 + 400 }, { .open = true }, 400,
-		    0, true, false, 0 },
-		{ "closed by somebody",
-		    { .open = true, .open_seen = true, .open_until_ms = T0 + 400 },
-		    { 0 }, 0, 0, false, false, 0 },
-		{ "never heard of there: ours stays",
-		    { .open = true, .open_until_ms = T0 + 400 }, { 0 }, 400, 0, true,
+		{ "Redis' word on the turn goes before ours",
+		    { .open = true, .turn_ms = T0 + 400 },
+		    { .open = true, .turn_ms = 300 }, 300, 0, true, false, 0 },
+		{ "also where a turn was given up",
+		    { .open = true, .turn_ms = T0 + 400 }, { .open = true }, 0, 0, true,
 		    false, 0 },
-		{ "our probe was given up by them",
-		    { .open = true,
-			.open_until_ms = T0 - 1,
-			.probing = true,
-			.probe_until_ms = T0 + 50 },
-		    { .open = true }, 0, 0, true, false, 0 },
+		{ "closed by somebody",
+		    { .open = true, .trouble_seen = true, .turn_ms = T0 + 400 }, { 0 },
+		    0, 0, false, false, 0 },
+		{ "never heard of there: ours stays",
+		    { .open = true, .turn_ms = T0 + 400 }, { 0 }, 400, 0, true, false,
+		    0 },
+		{ "a doubt is no circuit", { 0 }, { .doubted = true, .turn_ms = 300 },
+		    0, 0, false, false, 0 },
+		{ "a circuit that closed, and a doubt since",
+		    { .open = true, .trouble_seen = true, .turn_ms = T0 + 400 },
+		    { .doubted = true, .turn_ms = 300 }, 0, 0, false, false, 0 },
+		{ "a doubt that became a circuit",
+		    { .doubted = true, .trouble_seen = true, .turn_ms = T0 + 400 },
+		    { .open = true, .turn_ms = 300 }, 300, 0, true, false, 0 },
 		{ "a rest", { 0 }, { .cool_ms = 90, .cool_steps = 2 }, 0, 90, false,
 		    false, 2 },
 		{ "a longer rest", { .cool_until_ms = T0 + 10 }, { .cool_ms = 111 }, 0,
@@ -314,9 +293,61 @@ what_others_found_is_taken_over(void **state)
 		if (dr_breaker_opens_in(&breaker, T0) != rows[i].opens ||
 		    dr_breaker_cools_for(&breaker, T0) != rows[i].cools ||
 		    breaker.open != rows[i].open ||
+		    breaker.doubted != rows[i].theirs.doubted ||
 		    breaker.flagged != rows[i].flagged ||
 		    breaker.cool_steps != rows[i].steps)
 			fail_msg("%s", rows[i].rule);
+	}
+}
+
+/* It comes late, now more and now less: what is known already began when it did. */
+static void
+the_beginning_of_trouble_is_taken_over_once(void **state)
+{
+	static const struct dr_breaker_shared open = { .open = true, .since_ms = 300 };
+	static const struct dr_breaker_shared doubt = { .doubted = true,
+		.since_ms = -300 };
+	static const struct dr_breaker_shared ever = { .open = true,
+		.since_ms = -INT64_C(1700000000000) };
+	struct dr_breaker breaker = { 0 };
+
+	(void)state;
+	dr_breaker_adopt(&breaker, &doubt, T0);
+	assert_int_equal(breaker.since_ms, T0 - 300);
+	dr_breaker_adopt(&breaker, &doubt, T0 + 50);
+	assert_int_equal(breaker.since_ms, T0 - 300);
+	dr_breaker_adopt(&breaker, &doubt, T0 - 1);
+	assert_int_equal(breaker.since_ms, T0 - 301);
+	dr_breaker_adopt(&breaker, &open, T0);
+	assert_int_equal(breaker.since_ms, T0 + 300);
+	dr_breaker_adopt(&breaker, &ever, T0);
+	assert_int_equal(breaker.since_ms, 0);
+}
+
+static void
+a_verdict_goes_before_ours_unless_ours_has_opened_since(void **state)
+{
+	static const struct {
+		struct dr_breaker mine;
+		struct dr_breaker_shared verdict;
+		bool doubted, open;
+	} rows[] = {
+		{ { 0 }, { 0 }, false, false },
+		{ { 0 }, { .doubted = true }, true, false },
+		{ { 0 }, { .open = true }, false, true },
+		{ { .doubted = true }, { 0 }, true, false },
+		{ { .doubted = true }, { .open = true }, false, true },
+		{ { .open = true }, { .doubted = true }, false, true },
+		{ { .open = true }, { .open = true }, false, true },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < DR_N_ELEMENTS(rows); i++) {
+		struct dr_breaker breaker = rows[i].mine;
+
+		dr_breaker_judged(&breaker, &rows[i].verdict, T0);
+		assert_int_equal(breaker.doubted, rows[i].doubted);
+		assert_int_equal(breaker.open, rows[i].open);
 	}
 }
 
@@ -331,6 +362,8 @@ only_the_end_of_trouble_is_worth_telling(void **state)
 		{ { .failures = 2 }, { 0 }, true },
 		{ { .failures_seen = 2 }, { 0 }, true },
 		{ { .open = true }, { 0 }, true },
+		{ { .doubted = true }, { 0 }, true },
+		{ { .doubted = true, .failures = 3 }, { .doubted = true }, false },
 		{ { .open = true }, { .open = true }, false },
 		{ { .failures = 2 }, { .open = true }, false },
 		{ { .cool_steps = 1 }, { 0 }, true },
@@ -349,7 +382,8 @@ a_turn_that_is_another_process_is_waited_for(void **state)
 	struct dr_breaker breaker = { 0 };
 
 	(void)state;
-	dr_breaker_open_for(&breaker, 500, T0);
+	dr_breaker_adopt(
+	    &breaker, &(struct dr_breaker_shared){ .open = true, .turn_ms = 500 }, T0);
 	assert_true(dr_breaker_claim(&breaker, &rules, T0 + 500));
 	dr_breaker_yield(&breaker, 120, T0 + 500);
 	assert_int_equal(dr_breaker_opens_in(&breaker, T0 + 500), 120);
@@ -376,6 +410,9 @@ main(void)
 		cmocka_unit_test(chance_spreads_a_rest_over_its_upper_half),
 		cmocka_unit_test(a_bad_credential_stays_flagged),
 		cmocka_unit_test(what_others_found_is_taken_over),
+		cmocka_unit_test(the_beginning_of_trouble_is_taken_over_once),
+		cmocka_unit_test(
+		    a_verdict_goes_before_ours_unless_ours_has_opened_since),
 		cmocka_unit_test(only_the_end_of_trouble_is_worth_telling),
 		cmocka_unit_test(a_turn_that_is_another_process_is_waited_for),
 	};

@@ -243,8 +243,11 @@ trouble_that_responders_met_is_shown_with_its_end(void **state)
 		    "failed, its circuit is open until 2100-01-01T00:00:00Z" },
 		{ "open.generation %s open.until 1", "open",
 		    "failed, its circuit is half open: the next request tries it" },
-		{ "open.generation %s open.until 1 open.probe 4102444800000", "open",
-		    "failed, its circuit is half open: a request tries it now" },
+		{ "open.generation %s open.until 4102444800000 open.doubt 1", "doubted",
+		    "failed, others are asked first; a request tries it at "
+		    "2100-01-01T00:00:00Z" },
+		{ "open.generation %s open.until 1 open.doubt 1", "doubted",
+		    "failed, others are asked first: the next request tries it" },
 		{ "open.generation %s open.failures 2 open.window 4102444800000",
 		    "alive", "" },
 		{ "open.generation 5 open.until 4102444800000", "alive", "" },

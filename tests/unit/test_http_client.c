@@ -366,6 +366,42 @@ a_kept_connection_that_died_is_replaced_unseen(void **state)
 	free(bytes);
 }
 
+/* ... but not where the caller has something better: then nobody is connected to. */
+static void
+a_request_whose_kept_connection_died_is_sent_anew_only_where_it_may(void **state)
+{
+	const struct dr_http_piece body[] = { { "{}", 2 } };
+	struct seen seen;
+
+	(void)state;
+	peer_says(plain, sizeof plain - 1, KEEP);
+	seen_init(&seen);
+	seen.no_resend = true;
+	exchange(&seen, "POST", body, 1); /* over a fresh one: not asked */
+	assert_int_equal(seen.result, DR_HTTP_OK);
+	assert_int_equal(seen.resends_asked, 0);
+	seen_fini(&seen);
+
+	peer_says("", 0, RESET);
+	seen_init(&seen);
+	seen.no_resend = true;
+	exchange(&seen, "POST", body, 1);
+	assert_int_equal(seen.result, DR_HTTP_STALE);
+	assert_string_equal(seen.why, "the kept connection broke before the answer");
+	assert_int_equal(seen.resends_asked, 1);
+	assert_int_equal(peer.n_requests, 2);
+	assert_int_equal(peer.n_conns, 1);
+	seen_fini(&seen);
+
+	/* the next one's connection is fresh, and its end is that of the peer */
+	seen_init(&seen);
+	seen.no_resend = true;
+	exchange(&seen, "POST", body, 1);
+	assert_int_equal(seen.result, DR_HTTP_RESET);
+	assert_int_equal(seen.resends_asked, 0);
+	seen_fini(&seen);
+}
+
 /* A provider that breaks each connection off once it has the request sees it twice at
  * most. */
 static void
@@ -417,6 +453,7 @@ main(void)
 		T(a_hundred_requests_in_turn_use_one_connection),
 		T(requests_at_once_use_as_many_connections_and_then_reuse_them),
 		T(a_kept_connection_that_died_is_replaced_unseen),
+		T(a_request_whose_kept_connection_died_is_sent_anew_only_where_it_may),
 		T(a_request_is_sent_twice_at_most),
 	};
 

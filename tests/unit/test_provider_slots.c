@@ -320,7 +320,7 @@ after_stop_slots_still_go_and_come(void **state)
 	dr_provider_unref(&p);
 }
 
-/* ---- the half-open circuit ---- */
+/* ---- a probe's turn ---- */
 
 static void
 one_lease_at_a_time_is_the_probe(void **state)
@@ -331,19 +331,19 @@ one_lease_at_a_time_is_the_probe(void **state)
 
 	(void)state;
 	p->breaker.open = true;
-	p->breaker.open_until_ms = now;
+	p->breaker.turn_ms = now;
 	assert_int_equal(taken(&a, p, "ra"), DR_OK);
 	assert_true(a.lease.probe);
-	assert_true(dr_breaker_blocks(&p->breaker, now));
+	assert_true(dr_breaker_blocks(&p->breaker, dr_clock_ms()));
 	give(&a); /* no outcome: the next may be one */
-	assert_false(dr_breaker_blocks(&p->breaker, now));
+	assert_false(dr_breaker_blocks(&p->breaker, dr_clock_ms()));
 	redis_do("ZADD {p:p1}:running 9999999999999 other");
 	assert_int_equal(taken(&b, p, "rb"), DR_ERR_FULL);
-	assert_false(dr_breaker_blocks(&p->breaker, now));
+	assert_false(dr_breaker_blocks(&p->breaker, dr_clock_ms()));
 	give(&b);
 	redis_do("DEL {p:p1}:running");
 	assert_int_equal(taken(&a, p, "ra"), DR_OK);
-	dr_providers_outcome(providers, p, DR_OUTCOME_OK, -1);
+	dr_providers_outcome(providers, p, DR_OUTCOME_OK, -1, dr_clock_ms());
 	assert_false(p->breaker.open);
 	assert_int_equal(logged("p1: circuit closed"), 1);
 	give(&a);

@@ -35,9 +35,9 @@ every_field_is_read(void **state)
 		"probe.next", "1200", "probe.generation", "7", "probe.status", "401",
 		"probe.failures", "3", "probe.ok", "0", "probe.refused", "1",
 		"probe.why", "HTTP 401", "open.generation", "7", "open.until", "1300",
-		"open.probe", "1400", "open.failures", "2", "open.window", "1500",
-		"cool.generation", "8", "cool.until", "1600", "cool.steps", "4",
-		"flag.generation", "9", "flag.at", "700", NULL };
+		"open.since", "1400", "open.doubt", "1", "open.failures", "2",
+		"open.window", "1500", "cool.generation", "8", "cool.until", "1600",
+		"cool.steps", "4", "flag.generation", "9", "flag.at", "700", NULL };
 	struct dr_provider_state s = { 0 };
 
 	(void)state;
@@ -61,7 +61,8 @@ every_field_is_read(void **state)
 	assert_string_equal(s.probe_why, "HTTP 401");
 	assert_int_equal(s.open_generation, 7);
 	assert_int_equal(s.open_until_ms, 1300);
-	assert_int_equal(s.open_probe_ms, 1400);
+	assert_int_equal(s.open_since_ms, 1400);
+	assert_true(s.open_doubt);
 	assert_int_equal(s.open_failures, 2);
 	assert_int_equal(s.open_window_ms, 1500);
 	assert_int_equal(s.cool_generation, 8);
@@ -170,9 +171,19 @@ trouble_counts_for_its_generation_and_its_time(void **state)
 	} rows[] = {
 		{ { .hb_free = 1 }, { .open = false } },
 		{ { .open_generation = 7, .open_until_ms = 1200 },
-		    { .open = true, .open_ms = 200 } },
-		{ { .open_generation = 7, .open_until_ms = 900, .open_probe_ms = 1050 },
-		    { .open = true, .probe_ms = 50 } },
+		    { .open = true, .turn_ms = 200, .since_ms = -1000 } },
+		{ { .open_generation = 7, .open_until_ms = 900, .open_since_ms = 1050 },
+		    { .open = true, .since_ms = 50 } },
+		{ { .open_generation = 7,
+		      .open_until_ms = 1100,
+		      .open_since_ms = 950,
+		      .open_doubt = true,
+		      .open_failures = 2,
+		      .open_window_ms = 1001 },
+		    { .doubted = true,
+			.turn_ms = 100,
+			.since_ms = -50,
+			.failures = 2 } },
 		{ { .open_generation = 6, .open_until_ms = 1200 }, { .open = false } },
 		{ { .open_generation = 7, .open_failures = 3, .open_window_ms = 1001 },
 		    { .failures = 3 } },
@@ -207,8 +218,10 @@ trouble_counts_for_its_generation_and_its_time(void **state)
 		s.now_ms = 1000;
 		dr_provider_state_breaker(&s, 7, &got);
 		if (got.open != rows[i].shared.open ||
-		    got.open_ms != rows[i].shared.open_ms ||
-		    got.probe_ms != rows[i].shared.probe_ms ||
+		    got.doubted != rows[i].shared.doubted ||
+		    got.turn_ms != rows[i].shared.turn_ms ||
+		    (rows[i].shared.since_ms != 0 &&
+			got.since_ms != rows[i].shared.since_ms) ||
 		    got.failures != rows[i].shared.failures ||
 		    got.cool_ms != rows[i].shared.cool_ms ||
 		    got.cool_steps != rows[i].shared.cool_steps ||

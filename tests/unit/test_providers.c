@@ -65,7 +65,7 @@ a_new_generation_is_a_new_provider(void **state)
 
 	(void)state;
 	old = dr_provider_ref(add("p1", GOOD " weight 1"));
-	dr_providers_outcome(providers, old, DR_OUTCOME_AUTH, -1);
+	dr_providers_outcome(providers, old, DR_OUTCOME_AUTH, -1, dr_clock_ms());
 	put("p1", 2, GOOD " weight 2");
 	TURN_UNTIL(find("p1") != old);
 	now = find("p1");
@@ -236,14 +236,14 @@ a_model_is_online_while_somebody_could_answer(void **state)
 	assert_true(dr_providers_online(providers, "m", now, 0));
 	assert_false(dr_providers_online(providers, "z", now, 0));
 	assert_false(dr_providers_online(providers, "m", now, 90 * 60000));
-	dr_providers_outcome(providers, p, DR_OUTCOME_OVERLOADED, 500);
+	dr_providers_outcome(providers, p, DR_OUTCOME_OVERLOADED, 500, dr_clock_ms());
 	assert_true(dr_providers_online(providers, "m", now, 0));
-	dr_providers_outcome(providers, p, DR_OUTCOME_REFUSED, -1);
-	dr_providers_outcome(providers, p, DR_OUTCOME_REFUSED, -1);
+	dr_providers_outcome(providers, p, DR_OUTCOME_REFUSED, -1, dr_clock_ms());
+	dr_providers_outcome(providers, p, DR_OUTCOME_REFUSED, -1, dr_clock_ms());
 	assert_false(dr_providers_online(providers, "m", now, 0));
-	assert_true(dr_providers_online(providers, "m", p->breaker.open_until_ms, 0));
-	dr_providers_outcome(providers, p, DR_OUTCOME_AUTH, -1);
-	assert_false(dr_providers_online(providers, "m", p->breaker.open_until_ms, 0));
+	assert_true(dr_providers_online(providers, "m", p->breaker.turn_ms, 0));
+	dr_providers_outcome(providers, p, DR_OUTCOME_AUTH, -1, dr_clock_ms());
+	assert_false(dr_providers_online(providers, "m", p->breaker.turn_ms, 0));
 	assert_int_equal(
 	    logged("p1: circuit opened: failures seen by this process"), 1);
 	assert_int_equal(logged("p1: overloaded, rests for 500 ms"), 1);
@@ -262,7 +262,7 @@ a_probe_after_the_flag_lifts_it_and_one_before_does_not(void **state)
 	p = add("p1", GOOD " liveness probe");
 	TURN_UNTIL(p->state.now_ms > 0);
 	now = p->state.now_ms;
-	dr_providers_outcome(providers, p, DR_OUTCOME_AUTH, -1);
+	dr_providers_outcome(providers, p, DR_OUTCOME_AUTH, -1, dr_clock_ms());
 	/* a minute ago, and of another record: old news both */
 	redis_do("HSET {p:p1}:state probe.ok 1 probe.generation 1 probe.at %lld",
 	    (long long)now - 60000);
