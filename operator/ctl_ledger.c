@@ -20,9 +20,8 @@
 /* ---- trace ---- */
 
 struct search {
-	struct ctl *ctl;
 	const char *request_id;
-	bool found;
+	struct ctl_table *found; /* owned; NULL: nothing yet */
 };
 
 static bool
@@ -36,15 +35,13 @@ match_request(void *arg, const char *id, const struct ctl_reply *fields)
 
 	if (strcmp(ctl_field(fields, "req"), search->request_id) != 0)
 		return true;
-	search->found = true;
 	dr_clock_format(strtoll(id, NULL, 10), when);
 	table = ctl_table_new(columns);
 	ctl_table_cell(table, search->request_id);
 	ctl_table_cell(table, when);
 	for (size_t i = 2; columns[i] != NULL; i++)
 		ctl_table_cell(table, ctl_field(fields, columns[i]));
-	ctl_table_print(search->ctl, &table,
-	    true); /* a model's name is a caller's: escaped there */
+	search->found = table;
 	return false;
 }
 
@@ -93,40 +90,59 @@ print_receipt(const char *text)
 	json_object_put(receipt);
 }
 
+/* The receipt, where there is one; *shown says so. */
+static int
+show_receipt(struct ctl *ctl, const char *account, const char *id, bool *shown)
+{
+	char key[CTL_KEY_SIZE], name[CTL_KEY_SIZE - 32];
+	struct ctl_reply receipt;
+
+	snprintf(name, sizeof name, "receipt:%s", id);
+	ctl_account_key(account, name, key);
+	if (!ctl_command(ctl, &receipt, (const char *[]){ "GET", key, NULL }))
+		return CTL_FAILED;
+	*shown = receipt.text[0] != '\0';
+	if (*shown && ctl->json)
+		puts(receipt.text);
+	else if (*shown)
+		print_receipt(receipt.text);
+	ctl_reply_free(&receipt);
+	return CTL_OK;
+}
+
 static int
 trace(struct ctl *ctl, int argc, char **argv)
 {
-	char account[DR_ACCOUNT_LEN + 1], key[CTL_KEY_SIZE], name[CTL_KEY_SIZE - 32];
-	struct search search = { .ctl = ctl };
-	struct ctl_reply receipt;
+	char account[DR_ACCOUNT_LEN + 1], key[CTL_KEY_SIZE];
+	struct search search = { 0 };
 	const char *id;
 	size_t n;
-	bool has_receipt;
+	bool shown = false;
+	int status;
 
 	if (!ctl_options(argc, argv, NULL, &id, 1, 1, &n, "trace REQUEST-ID"))
 		return CTL_USAGE;
 	if (!dr_request_id_account(id, account))
 		return ctl_fail(CTL_USAGE,
 		    "REQUEST-ID: \"%s\" is not the id of a request (req_...)", id);
-	snprintf(name, sizeof name, "receipt:%s", id);
-	ctl_account_key(account, name, key);
-	if (!ctl_command(ctl, &receipt, (const char *[]){ "GET", key, NULL }))
-		return CTL_FAILED;
-	has_receipt = receipt.text[0] != '\0';
-	if (has_receipt && ctl->json)
-		puts(receipt.text);
-	else if (has_receipt)
-		print_receipt(receipt.text);
-	ctl_reply_free(&receipt);
-	if (has_receipt)
-		return CTL_OK;
+	status = show_receipt(ctl, account, id, &shown);
+	if (status != CTL_OK || shown)
+		return status;
 	search.request_id = id;
 	ctl_account_key(account, "requests", key);
 	if (!ctl_each_row(ctl, key, "-", "+", match_request, &search))
 		return CTL_FAILED;
-	return search.found
-		   ? CTL_OK
-		   : ctl_fail(CTL_FAILED, "REQUEST-ID: nothing is known of \"%s\"", id);
+	if (search.found == NULL)
+		return ctl_fail(
+		    CTL_FAILED, "REQUEST-ID: nothing is known of \"%s\"", id);
+	/* a settlement writes both: it may have come between the two looks */
+	status = show_receipt(ctl, account, id, &shown);
+	if (status == CTL_OK && !shown)
+		ctl_table_print(ctl, &search.found,
+		    true); /* a model's name is a caller's: escaped there */
+	else
+		ctl_table_free(&search.found);
+	return status;
 }
 
 const struct ctl_verb ctl_ledger_verbs[] = {
