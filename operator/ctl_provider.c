@@ -42,7 +42,7 @@ static const struct field_option {
 struct given {
 	const char *values[N_FIELD_OPTIONS][MAX_VALUES];
 	const char *credential;
-	/* as above, then the two others and the end */
+	/* as above, then the three others and the end */
 	struct ctl_option options[N_FIELD_OPTIONS + 4];
 };
 

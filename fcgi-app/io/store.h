@@ -17,7 +17,8 @@
  *
  * A connection serves once AUTH and SELECT went through and INFO shows a master, not
  * loading, whose maxmemory-policy is noeviction where maxmemory is set. One that has
- * not written its append-only file anew since it started is asked to (store_info.c).
+ * not written its append-only file anew since it started is asked to (store_info.c);
+ * one that keeps no such file is warned of in the log, and serves.
  *
  * Replies OOM, MISCONF, READONLY, LOADING, BUSY, CLUSTERDOWN, TRYAGAIN, NOAUTH,
  * NOREPLICAS, MASTERDOWN, MOVED, ASK and NOPERM count as DR_ERR_STORE_DOWN too; after

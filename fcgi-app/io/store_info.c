@@ -110,6 +110,24 @@ rewrite(struct dr_store *store)
 		store->on_wire++;
 }
 
+/* There may be a reason (a replica that keeps it all, say), so it is only said, once.
+ */
+static void
+warn_without_file(struct dr_store *store, const char *info)
+{
+	char value[8];
+
+	if (store->no_file_told ||
+	    !dr_store_info_field(info, "aof_enabled", value, sizeof value) ||
+	    strcmp(value, "0") != 0)
+		return;
+	store->no_file_told = true;
+	dr_log_warn(store,
+	    "%s: appendonly is off: a Redis that is restarted forgets balances and "
+	    "charges since its last snapshot",
+	    store->address);
+}
+
 /* ---- the step ---- */
 
 static void
@@ -125,6 +143,7 @@ on_text(struct dr_store *store, const char *info)
 	read_server_id(store, info);
 	store->eval_only = dr_store_info_field(info, "redis_mode", mode, sizeof mode) &&
 			   strcmp(mode, "cluster") == 0;
+	warn_without_file(store, info);
 	if (wants_rewrite(info))
 		rewrite(store); /* before any call is sent */
 	dr_store_ready(store);

@@ -53,7 +53,7 @@ struct dr_store {
 	bool try_now;             /* a call wants it tried at the end of this turn */
 	struct dr_timer patience; /* of the calls that wait for the attempt */
 	char server_id[DR_STORE_SERVER_ID_SIZE];
-	bool info_refused, rewrite_refused; /* warned about it once */
+	bool info_refused, rewrite_refused, no_file_told; /* warned about it once */
 
 	/* trouble */
 	bool silent; /* the circuit is open */

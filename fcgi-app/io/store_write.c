@@ -8,9 +8,8 @@
 #include "io/store_internal.h"
 
 #define MOST_COUNT 24 /* bytes: a kind, 20 digits and a line end */
-#define AROUND_ARG                                                                     \
-	16 /* bytes at most: no argument has more than 11 digits of length             \
-	    */
+/* At most: "$", a length of 11 digits, two line ends. No argument is longer. */
+#define AROUND_ARG 16
 
 /* "$12\r\n": the lengths make up half of a command, too many for printf. */
 static char *

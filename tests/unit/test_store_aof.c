@@ -172,13 +172,21 @@ several_that_come_at_once_do_not_complain(void **state)
 }
 
 static void
-where_there_is_no_file_nobody_asks(void **state)
+where_there_is_no_file_nobody_asks_and_the_operator_is_told_once(void **state)
 {
-	struct dr_store *store = started("");
+	struct dr_store *store = store_at(server.unix_at, LONG_MS);
 
 	(void)state;
-	assert_false(info_says(store, "cmdstat_bgrewriteaof"));
-	killed(&store);
+	log_forget();
+	for (int i = 0; i < 2; i++) {
+		redis_start(&server, false, "");
+		assert_true(dr_store_wait_up(store, LONG_MS));
+		assert_false(info_says(store, "cmdstat_bgrewriteaof"));
+		assert_int_equal(logged("appendonly is off"), 1);
+		redis_kill(&server);
+		TURN_UNTIL(!dr_store_is_up(store));
+	}
+	dr_store_free(&store);
 }
 
 static void
@@ -260,7 +268,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(
 		    several_that_come_at_once_do_not_complain, setup, teardown),
 		cmocka_unit_test_setup_teardown(
-		    where_there_is_no_file_nobody_asks, setup, teardown),
+		    where_there_is_no_file_nobody_asks_and_the_operator_is_told_once,
+		    setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    who_may_not_ask_is_told_once_and_served, setup, teardown),
 		cmocka_unit_test_setup_teardown(
