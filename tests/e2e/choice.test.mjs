@@ -75,26 +75,27 @@ test('the turns of a conversation find the provider that the first one found', a
 });
 
 // Its head comes at once, as with servers that queue behind it: only the first token tells.
-test('a provider whose first token is late has fewer wait there', async () => {
+test('a provider whose first token is late has fewer wait there', async (t) => {
   const model = 'claude-opus-4-8';
   const late = await stack.standin('late', ['--fault', 'slow-first=700']), quick = await stack.standin('quick');
   await stack.provider('late', late.url, { models: [model] });
   await stack.provider('quick', quick.url, { models: [model] });
   const waiting = async () => (await call(late.url, { method: 'GET', path: '/standin' })).json.running;
   const stop = Date.now() + 6000;
-  let most = 0, learnt = false;
+  const seen = []; // how many wait there, once each responder has met both
   const clients = Array.from({ length: 24 }, async (_, c) => {
     for (let turn = 0; Date.now() < stop; turn++) assert.equal((await ask(dialects.messages, model, `late ${c} ${turn} [[stream events=4]]`, { stream: true })).status, 200);
   });
   while (Date.now() < stop) {
-    learnt ||= Date.now() > stop - 4000; // each responder has met both by then
     const now = await waiting();
-    if (learnt && now > most) most = now;
+    if (Date.now() > stop - 4000) seen.push(now);
     await new Promise((on) => setTimeout(on, 20));
   }
   await Promise.all(clients);
-  // of 24: half its share and a few, where a quarter above its share were 18
-  assert.ok(most > 0 && most <= 14, `${most} waited`);
+  // of 24: half its share and a few, where a quarter above its share were 18; a moment's peak says little
+  const mean = seen.reduce((sum, n) => sum + n, 0) / seen.length;
+  t.diagnostic(`${mean.toFixed(1)} of 24 waited, ${Math.max(...seen)} at most`);
+  assert.ok(mean > 0 && mean <= 14, `${mean} waited`);
   for (const name of ['late', 'quick']) await stack.ctl('provider', 'remove', name);
 });
 
